@@ -1,0 +1,1 @@
+"""The page: one file per concern. Only this package and app.py import gradio."""
