@@ -1,28 +1,34 @@
-"""The 2-D projections: a map fitted offline by UMAP, saved without pickle, and the placing of new points on it.
+"""The placing of new points on fitted maps: at once by neighbours, then by umap-learn's own transform.
 
 Importing this module loads neither umap nor numba: they cost many seconds, and the first points are placed without.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import threading
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recmas_core.errors import DimensionMismatch, NonFiniteLatent, SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import DimensionMismatch, NonFiniteLatent, SystemNotFound
+from visualizers.fitted import (
+    FittedMap,
+    Floats,
+    MapKey,
+    fit_map,
+    load_map,
+    load_maps,
+    rebuild_umap,
+    save_map,
+)
 
-Floats: TypeAlias = NDArray[np.float32]
-MapKey: TypeAlias = tuple[str, str]  # (role, space)
-SPACES = ("thoughts", "received")
+__all__ = [
+    "FittedMap", "Floats", "MapKey", "Placed", "Projector", "align", "fit_map", "load_map", "load_maps",
+    "neighbour_places", "pca_places", "rebuild_umap", "save_map",
+]  # fmt: skip
 NEIGHBOURS = 15
 BY_UMAP = "umap-learn transform"
 BY_NEIGHBOURS = f"{NEIGHBOURS}-nearest-neighbour average (UMAP is warming up)"
@@ -31,148 +37,11 @@ _REMEMBERED = 4096  # places kept, some 0.5 kB each
 
 
 @dataclass(frozen=True, eq=False)
-class FittedMap:
-    """A UMAP fitted on reference vectors of one agent, with all that is needed to place new ones.
-
-    Attributes:
-        data: (n, d) reference vectors.
-        embedding: (n, 2) their places.
-        words: What each says.
-        n_neighbors, min_dist, metric: UMAP's settings.
-        space: "thoughts" (last hidden states) or "received" (the agent's input embedding space).
-        role: Whose map it is.
-        kinds: What each row is: "thought", "token", "self" or "transfer".
-        quality: Measured figures, e.g. {"trustworthiness": 0.97, "k": 15}.
-    """
-
-    data: Floats
-    embedding: Floats
-    words: tuple[str, ...]
-    n_neighbors: int
-    min_dist: float
-    metric: str
-    space: str
-    role: str
-    kinds: tuple[str, ...] = ()
-    quality: Mapping[str, float] = field(default_factory=dict)
-
-    def rows(self, *kinds: str) -> NDArray[np.intp]:
-        """The row numbers of the given kinds."""
-        return np.flatnonzero(np.isin(np.asarray(self.kinds), kinds))
-
-
-@dataclass(frozen=True, eq=False)
 class Placed:
     """Places (k, 2) and the method that found them, in words for the reader."""
 
     xy: Floats
     method: str
-
-
-def fit_map(
-    data: Floats,
-    words: tuple[str, ...],
-    *,
-    space: str,
-    role: str,
-    kinds: tuple[str, ...] = (),
-    n_neighbors: int = 40,
-    min_dist: float = 0.45,
-    metric: str = "cosine",
-    seed: int = 0,
-) -> FittedMap:
-    """Fit UMAP on (n, d) vectors; the same data and seed give the same map on the same machine.
-
-    Raises:
-        DimensionMismatch: If there is not one word (and kind, if any) per vector.
-    """
-    data = np.ascontiguousarray(data, dtype=np.float32)
-    if data.ndim != 2 or len(words) != len(data) or (kinds and len(kinds) != len(data)):
-        what = f"has {len(words)} words and {len(kinds)} kinds for vectors of shape {data.shape}"
-        raise DimensionMismatch(f"map of {role!r}", what, "Give one word (and one kind) per vector.")
-    from umap import UMAP
-
-    settings: dict[str, Any] = {"n_neighbors": n_neighbors, "min_dist": min_dist, "metric": metric}
-    fitted = UMAP(random_state=seed, n_jobs=1, **settings).fit(data)
-    embedding = np.ascontiguousarray(fitted.embedding_, dtype=np.float32)
-    return FittedMap(data, embedding, words, **settings, space=space, role=role, kinds=kinds)
-
-
-def rebuild_umap(fitted: FittedMap) -> Any:
-    """The umap-learn object of a fitted map; its transform equals the original's bit for bit.
-
-    With no epochs and the embedding as the start, fit() only builds the neighbour structures again.
-    """
-    from umap import UMAP
-
-    settings: dict[str, Any] = {
-        "n_neighbors": fitted.n_neighbors, "min_dist": fitted.min_dist, "metric": fitted.metric,
-    }  # fmt: skip
-    umap = UMAP(random_state=0, n_jobs=1, init=fitted.embedding.copy(), n_epochs=0, **settings).fit(fitted.data)
-    umap.embedding_ = fitted.embedding.copy()
-    umap.n_epochs = None
-    umap.init = "spectral"
-    return umap
-
-
-def save_map(fitted: FittedMap, path: str | Path) -> None:
-    """Write a map as a compressed npz without pickle. Nothing half-written stays behind."""
-    path = Path(path)
-    meta = {
-        "format": "recmas-map-1", "words": fitted.words, "kinds": fitted.kinds, "n_neighbors": fitted.n_neighbors,
-        "min_dist": fitted.min_dist, "metric": fitted.metric, "space": fitted.space, "role": fitted.role,
-        "quality": dict(fitted.quality),
-    }  # fmt: skip
-    text = json.dumps(meta, ensure_ascii=False).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez_compressed(
-            file, data=fitted.data, embedding=fitted.embedding, meta=np.frombuffer(text, dtype=np.uint8)
-        )
-    part.replace(path)
-
-
-def load_map(path: str | Path) -> FittedMap:
-    """Read a map written by `save_map`.
-
-    Raises:
-        SystemNotFound: If there is no such file.
-        UnsafeCheckpoint: If it is damaged, not a map, or holds pickled objects.
-    """
-    path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        todo = "Make it with `python -m visualizers maps`."
-        raise SystemNotFound(f"map {path.name!r}", "does not exist", todo) from error
-    try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            data, embedding = archive["data"], archive["embedding"]
-            meta = json.loads(archive["meta"].tobytes().decode())
-        n = len(data)
-        good = (
-            meta["format"] == "recmas-map-1" and data.ndim == 2 and embedding.shape == (n, 2)
-            and data.dtype == embedding.dtype == np.float32 and len(meta["words"]) == n
-            and len(meta["kinds"]) in (0, n) and np.isfinite(data).all() and np.isfinite(embedding).all()
-            and meta["space"] in SPACES
-        )  # fmt: skip
-        if not good:
-            raise ValueError("its parts do not fit together")
-        return FittedMap(
-            data, embedding, tuple(map(str, meta["words"])), int(meta["n_neighbors"]), float(meta["min_dist"]),
-            str(meta["metric"]), str(meta["space"]), str(meta["role"]), tuple(map(str, meta["kinds"])),
-            {str(k): float(v) for k, v in meta["quality"].items()},
-        )  # fmt: skip
-    except (ValueError, KeyError, TypeError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
-        todo = "Make it again with `python -m visualizers maps`."
-        raise UnsafeCheckpoint(f"map {path.name!r}", f"cannot be read ({error})", todo) from error
-
-
-def load_maps(folder: str | Path) -> dict[MapKey, FittedMap]:
-    """All maps of a folder by (role, space); empty if the folder does not exist."""
-    found = [load_map(path) for path in sorted(Path(folder).glob("*.npz"))]
-    return {(fitted.role, fitted.space): fitted for fitted in found}
 
 
 def neighbour_places(fitted: FittedMap, vectors: Floats, *, k: int = NEIGHBOURS) -> Floats:
@@ -209,7 +78,7 @@ class Projector:
 
     @property
     def status(self) -> str:
-        """ "neighbours" while umap is cold, "umap" once it places the points, or "failed: …"."""
+        """What places the points: "neighbours" while umap is cold, then "umap"; "failed: …" if it never will."""
         if self._failure:
             return f"failed: {self._failure}"
         return "umap" if self._warm.is_set() else "neighbours"

@@ -18,8 +18,7 @@ NEUTRAL = "#858b94"  # for small print and lines in figures that are shown on bo
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 # The Okabe-Ito hues (made for colour-blind readers), their lightness brought into the range legible on both grounds.
 _ROLE_COLOURS = ("#2b83c4", "#d55e00", "#00936c", "#b9619a", "#937400", "#6c6fd0")
-_SYMBOLS = "+ - * = ; : . , ? !".split()
-_SYMBOL_STEPS = len(_SYMBOLS)
+_SYMBOLS = ("+", "-", "*", "=", ";", ":", ".", ",", "?", "!")
 
 
 def role_colour(pattern: Pattern, role: str) -> str:
@@ -43,7 +42,7 @@ def word_colour(word: str) -> str:
     if match := re.fullmatch(r"s([1-9])", text):
         return oklch(0.50 + 0.017 * int(match[1]), 0.07, 310 - 14 * int(match[1]))
     if text in _SYMBOLS:
-        return oklch(0.60, 0.05, 40 + 60 * _SYMBOLS.index(text) / _SYMBOL_STEPS)
+        return oklch(0.60, 0.05, 40 + 60 * _SYMBOLS.index(text) / len(_SYMBOLS))
     hue = int.from_bytes(hashlib.sha256(text.encode()).digest()[:2], "big") / 65536 * 360
     return oklch(0.60, 0.04, hue)
 

@@ -16,6 +16,8 @@ from visualizers.figures.islands import Island, find_islands
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from visualizers.fitted import FittedMap
+
 ROUND_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "star")
 _MARGIN = 0.06  # share of the cloud's span left free around it
 
@@ -65,6 +67,18 @@ class Cloud:
         return tuple(colour[word] for word in self.words)
 
 
+def reference_cloud(fitted: FittedMap) -> Cloud:
+    """The reference points of a fitted map, its token anchors left out. Keep it: its labels are worked out once."""
+    rows = fitted.rows("thought", "self", "transfer") if fitted.kinds else np.arange(len(fitted.data))
+    return Cloud(fitted.embedding[rows], tuple(fitted.words[row] for row in rows))
+
+
+def token_anchors(fitted: FittedMap) -> Cloud | None:
+    """The receiver's own tokens of a "received" map, or None if the map holds none."""
+    rows = fitted.rows("token")
+    return Cloud(fitted.embedding[rows], tuple(fitted.words[row] for row in rows)) if len(rows) else None
+
+
 def latent_map(
     *,
     points: Sequence[MapPoint],
@@ -92,7 +106,8 @@ def latent_map(
         traces.append(_cloud_trace(cloud))
     if anchors is not None and len(anchors.xy):
         traces.append(_anchor_trace(anchors))
-        traces.append(_word_trace([(w, float(x), float(y)) for w, (x, y) in zip(anchors.words, anchors.xy, strict=True)]))
+        places = zip(anchors.words, anchors.xy.tolist(), strict=True)
+        traces.append(_word_trace([(word, x, y) for word, (x, y) in places]))
     elif cloud is not None and len(cloud.xy):
         traces.append(_word_trace([(island.word, island.x, island.y) for island in cloud.islands]))
     traces.extend((_path_trace(points), _ring_trace(points), _thought_trace(points)))

@@ -74,5 +74,6 @@ def _cell(word: str, score: float, colour: str, measure: str) -> str:
     hint = escape(f"{shown_word(word)}: {measure} {score:.3f}")
     return (
         f'<td title="{hint}"><span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'
-        f'<span class="recmas-word">{escape(shown_word(word))}</span> <span class="recmas-score">{score:.2f}</span></td>'
+        f'<span class="recmas-word">{escape(shown_word(word))}</span> '
+        f'<span class="recmas-score">{score:.2f}</span></td>'
     )

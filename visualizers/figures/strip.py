@@ -60,6 +60,7 @@ def _button(turn: StripTurn) -> str:
     return (
         f'<button type="button" class="{classes}" data-turn="{turn.index}" data-key="turn-{turn.index}" '
         f'aria-pressed="{str(turn.selected).lower()}" aria-label="{escape(label)}" title="{escape(label)}"'
-        f'{disabled} style="--recmas-role:{escape(turn.colour)}"><span class="recmas-turn-name">{escape(turn.title)}</span>'
+        f'{disabled} style="--recmas-role:{escape(turn.colour)}">'
+        f'<span class="recmas-turn-name">{escape(turn.title)}</span>'
         f'<span class="recmas-turn-says">{arrow}{escape(turn.saying) or "&nbsp;"}</span></button>'
     )
