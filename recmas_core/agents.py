@@ -1,0 +1,121 @@
+"""An agent: a frozen causal language model, its tokenizer and its inner link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from recmas_core.errors import DimensionMismatch
+
+
+class Agent:
+    """A frozen language model that thinks in latents.
+
+    Args:
+        name: Name to show, e.g. "solver" or a hub id.
+        model: A causal language model; it is frozen and set to evaluation here.
+        tokenizer: Its tokenizer.
+        inner: Its inner link, d to d.
+        wording: Key of the prompts it understands (`prompts.WORDINGS`).
+        source: Where it came from, so that links can be matched to it.
+
+    Raises:
+        DimensionMismatch: If the inner link is not as wide as the model.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        inner: nn.Module,
+        *,
+        wording: str = "general",
+        source: str = "",
+    ) -> None:
+        self.name, self.model, self.tokenizer, self.inner = name, model, tokenizer, inner
+        self.wording, self.source = wording, source or name
+        model.requires_grad_(False)
+        model.eval()
+        self._body, self._head = model.get_decoder(), model.get_output_embeddings()
+        self._embeddings = model.get_input_embeddings()
+        self._soft_cap = getattr(model.config, "final_logit_softcapping", None)
+        width = getattr(inner, "in_dim", self.hidden_size)
+        if width != self.hidden_size:
+            todo = "Use the inner link that was trained for this model."
+            raise DimensionMismatch(f"inner link of {name!r}", f"is {width} wide, the model {self.hidden_size}", todo)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width d of hidden states and of input embeddings."""
+        return self.model.config.hidden_size
+
+    @property
+    def family(self) -> str:
+        """The transformers model type, e.g. "qwen3"."""
+        return self.model.config.model_type
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of the language model's parameters."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where input embeddings are made."""
+        return self._embeddings.weight.device
+
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """Token ids that end a decode."""
+        ids = {self.tokenizer.eos_token_id}
+        generation = getattr(self.model, "generation_config", None)
+        for value in (self.model.config.eos_token_id, getattr(generation, "eos_token_id", None)):
+            ids |= set(value) if isinstance(value, list | tuple) else {value}
+        return frozenset(i for i in ids if i is not None)
+
+    @cached_property
+    def special_tokens(self) -> tuple[str, ...]:
+        """Texts that the tokenizer takes for control tokens."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        return tuple(sorted({t.content for t in added if t.special} | set(self.tokenizer.all_special_tokens)))
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids of `text` as it stands, nothing added."""
+        return tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, control tokens left out."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    def word(self, token: int) -> str:
+        """One token as a reader should see it: its own text, or its name where it has no visible text."""
+        text = self.tokenizer.decode([token])
+        return text if text.strip() else repr(text)[1:-1] or self.tokenizer.convert_ids_to_tokens(token)
+
+    def chat(self, user: str, *, system: str = "") -> str:
+        """The chat-template text of one user turn, ready for the agent to speak."""
+        if self.tokenizer.chat_template is None:
+            return f"{system}\n{user}\n" if system else f"{user}\n"
+        messages = [{"role": "user", "content": f"{system}\n{user}" if system else user}]
+        return self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Input embeddings: (...,) ids to (..., d), scaled as the model scales them."""
+        return self._embeddings(ids.to(self.device))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits of last-layer hidden states: (..., d) to (..., vocabulary)."""
+        logits = self._head(hidden)
+        return logits if self._soft_cap is None else self._soft_cap * torch.tanh(logits / self._soft_cap)
+
+    def forward(self, embeds: Tensor, **options: object) -> tuple[Tensor, object]:
+        """The decoder body alone: (B, L, d) embeddings to ((B, L, d) states after the final norm, cache)."""
+        out = self._body(inputs_embeds=embeds, use_cache=True, **options)
+        return out.last_hidden_state, out.past_key_values

@@ -1,0 +1,41 @@
+"""Errors that say what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class RecmasError(Exception):
+    """Base of every error a user can cause or meet.
+
+    Args:
+        where: The thing that is wrong, e.g. "rounds" or "link planner->critic".
+        what: What is wrong with it.
+        todo: What to do about it, a full sentence.
+    """
+
+    def __init__(self, where: str, what: str, todo: str) -> None:
+        super().__init__(f"{where} {what}. {todo}")
+        self.where, self.what, self.todo = where, what, todo
+
+
+class BadInput(RecmasError, ValueError):
+    """An argument or a question that cannot be used."""
+
+
+class LinkMissing(RecmasError, LookupError):
+    """An edge of the pattern has no outer link, or an agent no inner link."""
+
+
+class DimensionMismatch(RecmasError, ValueError):
+    """Vectors of one width were offered where another width is needed."""
+
+
+class NonFiniteLatent(RecmasError, ArithmeticError):
+    """A latent thought or a transfer holds NaN or infinity: the run stops there."""
+
+
+class SystemNotFound(RecmasError, LookupError):
+    """No system, agent or file is to be found under the name given."""
+
+
+class UnsafeCheckpoint(RecmasError, ValueError):
+    """A file is damaged, or would have to be unpickled: it is not read."""

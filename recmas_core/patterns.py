@@ -1,0 +1,154 @@
+"""Collaboration patterns as data: who speaks, in what order, to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recmas_core.errors import BadInput, SystemNotFound
+
+
+@dataclass(frozen=True)
+class Role:
+    """A place in a pattern.
+
+    Attributes:
+        name: The role's name, unique in its pattern.
+        title: The name to show.
+        about: One sentence on what it does.
+    """
+
+    name: str
+    title: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A directed way from one role to another, along which latent thoughts are transferred.
+
+    Attributes:
+        sender: Role that made the thoughts.
+        receiver: Role whose prompt has a slot for them.
+        feedback: True when the receiver reads them in the next round, not in this one.
+    """
+
+    sender: str
+    receiver: str
+    feedback: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(sender, receiver), as links are keyed."""
+        return self.sender, self.receiver
+
+
+@dataclass(frozen=True)
+class Place:
+    """One turn's place in a run.
+
+    Attributes:
+        turn: 0-based index of the turn in the run.
+        round: 1-based round.
+        stage: 0-based stage within the round; turns of one stage do not read each other.
+        role: Who speaks.
+        decodes: True for the turn that ends the run with text.
+    """
+
+    turn: int
+    round: int
+    stage: int
+    role: str
+    decodes: bool
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A collaboration pattern.
+
+    Attributes:
+        name: Key in the registry.
+        title: The name to show.
+        about: One or two sentences for the reader.
+        roles: All roles, in the order they speak.
+        stages: Role names of each stage of a round; roles of one stage think side by side.
+        edges: All ways of transfer.
+        decoder: The role that decodes the answer in the last round.
+    """
+
+    name: str
+    title: str
+    about: str
+    roles: tuple[Role, ...]
+    stages: tuple[tuple[str, ...], ...]
+    edges: tuple[Edge, ...]
+    decoder: str
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern whose parts do not fit together."""
+        names = [role.name for role in self.roles]
+        where = f"pattern {self.name!r}"
+        if sorted(name for stage in self.stages for name in stage) != sorted(names):
+            raise BadInput(where, "has stages that do not name every role once", "List each role in one stage.")
+        for edge in self.edges:
+            if edge.sender not in names or edge.receiver not in names:
+                raise BadInput(where, f"has an edge {edge.key} to an unknown role", f"Use the roles {names}.")
+        if self.decoder not in self.stages[-1]:
+            raise BadInput(where, f"decodes with {self.decoder!r}", "The decoder must speak in the last stage.")
+
+    def schedule(self, rounds: int) -> tuple[Place, ...]:
+        """Every turn of a run of `rounds` rounds, in order. Ends with the decoder's decoding turn."""
+        places: list[Place] = []
+        for round_ in range(1, rounds + 1):
+            for stage, names in enumerate(self.stages):
+                for name in names:
+                    decodes = round_ == rounds and name == self.decoder
+                    places.append(Place(len(places), round_, stage, name, decodes))
+        return tuple(places)
+
+    def senders_to(self, role: str, *, round_: int) -> tuple[str, ...]:
+        """The roles whose transfers fill `role`'s slots in a round: feedback counts from round 2 on."""
+        return tuple(e.sender for e in self.edges if e.receiver == role and (round_ > 1 or not e.feedback))
+
+    def receivers_of(self, role: str) -> tuple[str, ...]:
+        """The roles to which `role` sends."""
+        return tuple(e.receiver for e in self.edges if e.sender == role)
+
+
+SEQUENTIAL = Pattern(
+    name="sequential",
+    title="Sequential",
+    about="A planner, a critic and a solver pass the work on in a ring. The solver answers in the last round; "
+    "before that its thoughts go back to the planner.",
+    roles=(
+        Role("planner", "Planner", "Opens each round: makes the first move on the question."),
+        Role("critic", "Critic", "Reads the planner's thoughts and takes them further."),
+        Role("solver", "Solver", "Reads the critic's thoughts; answers in the last round, else feeds back."),
+    ),
+    stages=(("planner",), ("critic",), ("solver",)),
+    edges=(Edge("planner", "critic"), Edge("critic", "solver"), Edge("solver", "planner", feedback=True)),
+    decoder="solver",
+)
+
+ALONE = Pattern(
+    name="alone",
+    title="Alone",
+    about="One agent by itself: in every round but the last it makes a turn that it reads in the next.",
+    roles=(Role("alone", "Alone", "Reads its own earlier turn; answers in the last round."),),
+    stages=(("alone",),),
+    edges=(Edge("alone", "alone", feedback=True),),
+    decoder="alone",
+)
+
+# ALONE is the single-agent baseline, not one of the patterns to choose from.
+PATTERNS: dict[str, Pattern] = {pattern.name: pattern for pattern in (SEQUENTIAL,)}
+
+
+def get_pattern(name: str) -> Pattern:
+    """The pattern of that name.
+
+    Raises:
+        SystemNotFound: If there is none.
+    """
+    if name not in PATTERNS:
+        raise SystemNotFound(f"pattern {name!r}", "does not exist", f"Choose one of {sorted(PATTERNS)}.")
+    return PATTERNS[name]

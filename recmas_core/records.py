@@ -1,0 +1,384 @@
+"""The immutable records of a run. The app, the command line, the tests and the exports all read these.
+
+Arrays are numpy float32 and read-only; m is the number of thoughts in a turn, d an agent's hidden size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmas_core.errors import BadInput
+
+Array: TypeAlias = NDArray[np.float32]
+Mode: TypeAlias = Literal["latent", "text"]
+EditKind: TypeAlias = Literal["zero", "noise", "swap", "scale", "set"]
+EDIT_KINDS: tuple[EditKind, ...] = ("zero", "noise", "swap", "scale", "set")
+MODES: tuple[Mode, ...] = ("latent", "text")
+MAX_ROUNDS, MAX_LATENT_STEPS, MAX_NEW_TOKENS = 6, 128, 4096
+MAX_QUESTION = 20_000
+
+
+def frozen_array(values: Any) -> Array:
+    """A read-only float32 copy of an array, whatever it was before."""
+    array = np.array(values, dtype=np.float32)
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A change to what one turn sends, made as it is sent: everything after it sees the changed vectors.
+
+    Attributes:
+        turn: 0-based turn whose transfers are changed.
+        kind: "zero" sets them to 0; "noise" adds Gaussian noise of `value` (default 1) times their own root mean
+            square; "swap" takes the same turn's transfer from `trace`; "scale" multiplies by `value`; "set" puts
+            the array `value` in.
+        positions: Which of the turn's thoughts, 0-based; None for all.
+        value: A number for "noise" and "scale", an array (positions, d_receiver) for "set".
+        trace: The other run, for "swap".
+        receiver: Only the transfer to this role; None for all receivers.
+    """
+
+    turn: int
+    kind: EditKind
+    positions: tuple[int, ...] | None = None
+    value: float | Array | None = None
+    trace: Trace | None = None
+    receiver: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the edit by itself; whether it fits a run is checked when it is applied."""
+        if self.kind not in EDIT_KINDS:
+            raise BadInput("edit", f"has the unknown kind {self.kind!r}", f"Choose one of {EDIT_KINDS}.")
+        if self.turn < 0:
+            raise BadInput("edit", f"names turn {self.turn}", "Turns count from 0.")
+        if self.kind == "swap" and self.trace is None:
+            raise BadInput("edit 'swap'", "has no trace to take from", "Give trace=, another finished run.")
+        if self.kind in ("scale", "set") and self.value is None:
+            raise BadInput(f"edit {self.kind!r}", "has no value", "Give value=, a number for scale, an array for set.")
+        if isinstance(self.value, np.ndarray):
+            object.__setattr__(self, "value", frozen_array(self.value))
+
+
+@dataclass(frozen=True, eq=False)
+class RunConfig:
+    """Everything that decides a run, besides the system's weights.
+
+    Attributes:
+        question: The question as the agents read it.
+        rounds: Recursion rounds, 1 to 6.
+        latent_steps: Thoughts per turn, m.
+        seed: Seed of sampling and of noise edits.
+        temperature: 0 for the likeliest token, else the sampling temperature.
+        top_p: Share of probability kept when sampling.
+        mode: "latent" passes hidden states; "text" decodes every turn and pastes it into the slot.
+        edits: Changes to what turns send.
+        max_new_tokens: Most tokens one decode may make.
+        system: Name of the system.
+    """
+
+    question: str
+    rounds: int = 3
+    latent_steps: int = 8
+    seed: int = 0
+    temperature: float = 0.0
+    top_p: float = 0.95
+    mode: Mode = "latent"
+    edits: tuple[Edit, ...] = ()
+    max_new_tokens: int = 256
+    system: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no system can run."""
+        check_question(self.question)
+        _check_range("rounds", self.rounds, 1, MAX_ROUNDS)
+        _check_range("latent_steps", self.latent_steps, 1, MAX_LATENT_STEPS)
+        _check_range("max_new_tokens", self.max_new_tokens, 1, MAX_NEW_TOKENS)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+        if not 0 <= self.temperature <= 10:
+            raise BadInput("temperature", f"is {self.temperature}", "Choose 0 (no sampling) to 10.")
+        if not 0 < self.top_p <= 1:
+            raise BadInput("top_p", f"is {self.top_p}", "Choose more than 0, at most 1.")
+        if self.mode not in MODES:
+            raise BadInput("mode", f"is {self.mode!r}", f"Choose one of {MODES}.")
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise BadInput(name, f"is {value!r}", f"Choose a whole number from {low} to {high}.")
+
+
+def check_question(question: str) -> None:
+    """Refuse a question that is empty, far too long, or holds control characters."""
+    if not isinstance(question, str) or not question.strip():
+        raise BadInput("question", "is empty", "Type a question, or pick an example.")
+    if len(question) > MAX_QUESTION:
+        raise BadInput("question", f"has {len(question):,} characters", f"At most {MAX_QUESTION:,} are taken.")
+    bad = next((c for c in question if (ord(c) < 32 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0), None)
+    if bad is not None:
+        raise BadInput("question", f"holds the control character U+{ord(bad):04X}", "Remove it and try again.")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a rendered prompt.
+
+    Attributes:
+        ids: Token ids, in the reading agent's vocabulary; empty for a slot filled with latents.
+        sender: Role whose message fills this slot; None for the prompt's own words.
+        text: The words, for the reader.
+    """
+
+    ids: tuple[int, ...]
+    sender: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class ToolReport:
+    """One call of a tool during a decode: what was asked, what came back, and how long it took."""
+
+    tool: str
+    call: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One finished turn of one agent.
+
+    Attributes:
+        index: 0-based index in the run.
+        round: 1-based round.
+        role: Who spoke.
+        prompt: The rendered prompt, segment by segment.
+        thoughts: (m, d) last-layer hidden states h_1..h_m; (0, d) when the turn made text.
+        self_embeds: (m, d) R_in(thoughts), the thoughts in the agent's own embedding space.
+        sent: For each receiver the transferred thoughts, (m, d_receiver), as sent (after edits).
+        text: What was decoded; "" for a latent turn.
+        tokens: Ids of the decoded tokens, the end token included.
+        seconds: Time of the engine's own work for this turn.
+        tool_calls: Tools called during the decode.
+    """
+
+    index: int
+    round: int
+    role: str
+    prompt: tuple[Segment, ...]
+    thoughts: Array
+    self_embeds: Array
+    sent: dict[str, Array]
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    seconds: float = 0.0
+    tool_calls: tuple[ToolReport, ...] = ()
+
+
+@dataclass(frozen=True)
+class TurnStart:
+    """A turn begins: its prompt is rendered, nothing is computed yet."""
+
+    turn: int
+    round: int
+    role: str
+    prompt: tuple[Segment, ...]
+    decodes: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Thought:
+    """One latent step.
+
+    Attributes:
+        turn, round, role: Whose thought it is.
+        step: 0-based position in the turn.
+        hidden: (d,) last-layer hidden state h_{step+1}.
+        embed: (d,) R_in(hidden).
+        seconds: Time of this step.
+    """
+
+    turn: int
+    round: int
+    role: str
+    step: int
+    hidden: Array
+    embed: Array
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """A turn's thoughts went over an outer link: (m, d_receiver) `vectors` wait for the receiver's slot."""
+
+    turn: int
+    round: int
+    sender: str
+    receiver: str
+    vectors: Array
+    edited: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Token:
+    """One decoded token: its id, its text, and whether it ends the decode."""
+
+    turn: int
+    round: int
+    role: str
+    step: int
+    id: int
+    text: str
+    end: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A tool was called during a decode and came back."""
+
+    turn: int
+    round: int
+    role: str
+    report: ToolReport
+
+
+@dataclass(frozen=True, eq=False)
+class TurnDone:
+    """A turn is finished."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run is finished with this text."""
+
+    turn: int
+    role: str
+    text: str
+
+
+Event: TypeAlias = TurnStart | Thought | Transfer | Token | ToolCall | TurnDone | Answer
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A run, or the beginning of one: its configuration and its events in order.
+
+    Attributes:
+        config: What was run.
+        pattern: Name of the pattern.
+        events: The events so far.
+    """
+
+    config: RunConfig
+    pattern: str
+    events: tuple[Event, ...] = ()
+
+    def append(self, event: Event) -> Trace:
+        """This trace with one more event."""
+        return replace(self, events=(*self.events, event))
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The finished turns."""
+        return tuple(event.turn for event in self.events if isinstance(event, TurnDone))
+
+    @property
+    def answer(self) -> str | None:
+        """The answer's text, or None while there is none."""
+        return next((e.text for e in reversed(self.events) if isinstance(e, Answer)), None)
+
+    @property
+    def thoughts(self) -> tuple[Thought, ...]:
+        """Every thought so far."""
+        return tuple(event for event in self.events if isinstance(event, Thought))
+
+    @property
+    def decoded_tokens(self) -> int:
+        """Tokens decoded so far, end tokens included."""
+        return sum(isinstance(event, Token) for event in self.events)
+
+    @property
+    def seconds(self) -> float:
+        """Time of the engine's own work so far, waiting for the reader excluded."""
+        done = sum(turn.seconds for turn in self.turns)
+        open_turn = len(self.turns)
+        running = (Thought, Transfer, Token)
+        return done + sum(e.seconds for e in self.events if isinstance(e, running) and e.turn >= open_turn)
+
+    def until(self, turn: int) -> Trace:
+        """The trace as it was when `turn` had not begun: turns 0..turn-1 and nothing else.
+
+        Raises:
+            BadInput: If fewer than `turn` turns are finished.
+        """
+        if not 0 <= turn <= len(self.turns):
+            todo = f"Choose a turn from 0 to {len(self.turns)}."
+            raise BadInput("turn", f"is {turn}, but {len(self.turns)} turns are finished", todo)
+        return replace(self, events=tuple(e for e in self.events if turn_of(e) < turn and not isinstance(e, Answer)))
+
+    def fork(self, turn: int, *, edits: tuple[Edit, ...] = (), rounds: int | None = None) -> Trace:
+        """`until(turn)` under a configuration with further edits, and another number of rounds if given."""
+        config = replace(
+            self.config,
+            edits=(*self.config.edits, *edits),
+            rounds=self.config.rounds if rounds is None else rounds,
+        )
+        return replace(self.until(turn), config=config)
+
+    def save(self, path: str) -> None:
+        """Write the trace as an npz file without pickle. Nothing half-written stays behind."""
+        from recmas_core.storage import save_trace
+
+        save_trace(self, path)
+
+    @staticmethod
+    def load(path: str) -> Trace:
+        """Read a trace written by `save`.
+
+        Raises:
+            SystemNotFound: If there is no such file.
+            UnsafeCheckpoint: If the file is not a trace, damaged, or holds pickled objects.
+        """
+        from recmas_core.storage import load_trace
+
+        return load_trace(path)
+
+
+def turn_of(event: Event) -> int:
+    """The turn an event belongs to."""
+    return event.turn.index if isinstance(event, TurnDone) else event.turn
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """One optimizer step of a training stage.
+
+    Attributes:
+        stage: Name of the stage, e.g. "inner".
+        step: Optimizer steps done, 1-based.
+        steps: Optimizer steps in all.
+        loss: The stage's loss.
+        lr: Learning rate of this step.
+        grad_norms: {(round, (sender, receiver)): gradient norm}; an inner link is keyed (role, role), a stage
+            without rounds uses round 0.
+        accuracy: The stage's own measure of success in 0..1, or None on steps at which it is not measured.
+        seconds: Time of this step.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    loss: float
+    lr: float
+    grad_norms: dict[tuple[int, tuple[str, str]], float] = field(default_factory=dict)
+    accuracy: float | None = None
+    seconds: float = 0.0

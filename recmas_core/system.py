@@ -1,0 +1,198 @@
+"""A system: a pattern, an agent for each role, and the outer links between them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from recmas_core.agents import Agent
+from recmas_core.engine import Edge, require_link
+from recmas_core.errors import BadInput, DimensionMismatch, SystemNotFound
+from recmas_core.patterns import ALONE, Pattern
+from recmas_core.prompts import RolePrompt, check_question_text
+from recmas_core.records import Edit, Event, RunConfig, Trace
+from recmas_core.stream import stream
+from recmas_core.tasks import Task
+
+
+class System:
+    """A recursive multi-agent system, ready to run.
+
+    Args:
+        name: Name it was loaded by.
+        pattern: The collaboration pattern.
+        agents: An agent for each role.
+        links: Outer links by (sender, receiver).
+        prompts: The prompt of each role.
+        title: Name to show.
+        task: The little world its agents know; None for agents of the wide world.
+        latent_steps: Thoughts per turn to use by default.
+        trained_steps: Fewest and most thoughts per turn the agents saw in training; None if unknown.
+        untrained: Edges whose links were never trained.
+        alone: An agent taught to answer by itself, as a baseline.
+        folder: Where it was loaded from.
+
+    Raises:
+        DimensionMismatch: If a link does not fit its two agents.
+        SystemNotFound: If a role has no agent.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pattern: Pattern,
+        agents: Mapping[str, Agent],
+        links: Mapping[Edge, nn.Module],
+        prompts: Mapping[str, RolePrompt],
+        *,
+        title: str = "",
+        task: Task | None = None,
+        latent_steps: int = 8,
+        trained_steps: tuple[int, int] | None = None,
+        untrained: frozenset[Edge] = frozenset(),
+        alone: Agent | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.name, self.pattern, self.title = name, pattern, title or name
+        self.agents, self.links, self.prompts = dict(agents), dict(links), dict(prompts)
+        self.task, self.latent_steps, self.trained_steps = task, latent_steps, trained_steps
+        self.untrained, self.alone, self.folder = untrained, alone, folder
+        self.lock = threading.RLock()
+        missing = [role for role in self.roles if role not in self.agents]
+        if missing:
+            raise SystemNotFound(f"roles {missing}", "have no agent", f"Give an agent for each of {self.roles}.")
+        for (sender, receiver), link in self.links.items():
+            self._check_link(sender, receiver, link)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The pattern's role names, in the order they speak."""
+        return tuple(role.name for role in self.pattern.roles)
+
+    def link(self, sender: str, receiver: str) -> nn.Module:
+        """The outer link of an edge.
+
+        Raises:
+            LinkMissing: If there is none.
+        """
+        require_link(self.links, (sender, receiver))
+        return self.links[sender, receiver]
+
+    def check(self, question: str) -> None:
+        """Refuse a question that imitates a control token of any agent, or a slot mark.
+
+        Raises:
+            BadInput: Saying what was found.
+        """
+        special = {token for agent in self.agents.values() for token in agent.special_tokens}
+        check_question_text(question, sorted(special))
+
+    def config(self, question: str, **options: Any) -> RunConfig:
+        """A run's configuration with this system's defaults; options as in `RunConfig`.
+
+        Raises:
+            BadInput: If an option is out of range or unknown, or the question cannot be asked.
+        """
+        unknown = set(options) - set(RunConfig.__dataclass_fields__)
+        if unknown:
+            todo = f"Known are {sorted(RunConfig.__dataclass_fields__)}."
+            raise BadInput("options", f"include the unknown {sorted(unknown)}", todo)
+        options = {"latent_steps": self.latent_steps, "system": self.name, **options}
+        options["edits"] = tuple(options.get("edits", ()))
+        config = RunConfig(question=question, **options)
+        self.check(question)
+        return config
+
+    def run(self, question: str, **options: Any) -> Iterator[Event]:
+        """Run a question; yields events as they happen. Closing the generator stops the run.
+
+        Args:
+            question: The question as the agents read it.
+            **options: rounds, latent_steps, seed, temperature, top_p, mode, edits, max_new_tokens.
+
+        Raises:
+            BadInput: At once, for a question or an option that cannot be used.
+            NonFiniteLatent, LinkMissing, DimensionMismatch: From the stream, where the run cannot go on.
+        """
+        return self.start(self.config(question, **options))
+
+    def start(self, config: RunConfig) -> Iterator[Event]:
+        """Run a configuration; see `run`."""
+        return self._stream(Trace(config, self.pattern.name))
+
+    def solve(self, question: str, **options: Any) -> Trace:
+        """Run a question to its answer and return the whole trace; see `run`."""
+        return self.drain(Trace(self.config(question, **options), self.pattern.name))
+
+    def drain(self, trace: Trace) -> Trace:
+        """Run on from a trace's finished turns to the answer, and return the whole trace."""
+        for event in self._stream(trace):
+            trace = trace.append(event)
+        return trace
+
+    def resume(
+        self, trace: Trace, turn: int | None = None, edits: tuple[Edit, ...] | list[Edit] = (), *,
+        rounds: int | None = None,
+    ) -> Iterator[Event]:  # fmt: skip
+        """Go on from `turn` with turns 0..turn-1 kept; yields the new events only.
+
+        They continue `trace.fork(turn, edits=edits, rounds=rounds)`. An edit of a kept turn has no effect.
+
+        Args:
+            trace: A run of this pattern, finished or not.
+            turn: The first turn to run anew; None to go on behind the last finished one.
+            edits: Further edits.
+            rounds: Another number of rounds.
+
+        Raises:
+            BadInput: If the trace does not fit this system or has fewer turns.
+        """
+        if trace.pattern != self.pattern.name:
+            todo = f"Load a {trace.pattern!r} system to go on with it."
+            raise BadInput("trace", f"is of the pattern {trace.pattern!r}, not {self.pattern.name!r}", todo)
+        return self._stream(trace.fork(len(trace.turns) if turn is None else turn, edits=tuple(edits), rounds=rounds))
+
+    def _stream(self, trace: Trace) -> Iterator[Event]:
+        if trace.config.mode == "text" and trace.config.edits:
+            raise BadInput("edits", "were given for a text run", "Edits change latents; use mode='latent'.")
+        self.check(trace.config.question)
+        return stream(self, trace)
+
+    def single(self, agent: Agent, *, role: str) -> System:
+        """One agent by itself, as a baseline: it reads its own earlier turns, in text, in place of the others'.
+
+        Args:
+            agent: Who answers.
+            role: The role under whose prompt it speaks.
+        """
+        return System(
+            f"{agent.name} alone", ALONE, {"alone": agent}, {}, {"alone": self.prompts[role]}, task=self.task,
+            latent_steps=self.latent_steps,
+        )  # fmt: skip
+
+    def with_links(self, links: Mapping[Edge, nn.Module]) -> System:
+        """This system with other outer links; the agents are shared."""
+        twin = System.__new__(System)
+        twin.__dict__.update(self.__dict__)
+        twin.links = {**self.links, **links}
+        for (sender, receiver), link in links.items():
+            twin._check_link(sender, receiver, link)
+        return twin
+
+    def save(self, path: str | Path) -> None:
+        """Write the system as a folder that `load_system` reads back to the same latents."""
+        from recmas_core.folders import save_system
+
+        save_system(self, Path(path))
+
+    def _check_link(self, sender: str, receiver: str, link: nn.Module) -> None:
+        want = (self.agents[sender].hidden_size, self.agents[receiver].hidden_size)
+        have = (getattr(link, "in_dim", want[0]), getattr(link, "out_dim", want[1]))
+        if want != have:
+            todo = "Use a link trained for these two agents."
+            raise DimensionMismatch(f"link {sender}->{receiver}", f"maps {have}, the agents need {want}", todo)
+

@@ -1,0 +1,59 @@
+"""What a task is: a little world of questions that can be sampled, taught and graded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question with its true answer and the right turn of every role in every round.
+
+    Attributes:
+        question: The question as agents read it.
+        answer: The true answer.
+        targets: For each role the right turn text of round 1, 2, … (index 0 is round 1).
+    """
+
+    question: str
+    answer: str
+    targets: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a task makes of a typed question.
+
+    Attributes:
+        question: The question in the task's own wording (unchanged when it is not of this world).
+        answer: The true answer, or None when the question is outside the task's world.
+        note: One sentence for the reader: how the question was taken, or why it is outside.
+    """
+
+    question: str
+    answer: str | None
+    note: str
+
+
+class Task(Protocol):
+    """A little world: anything with these attributes can teach, ask and grade a system."""
+
+    name: str
+    title: str
+    about: str
+    limit: str
+    placeholder: str
+
+    def sample(self, n: int, *, seed: int = 0, split: str = "test") -> list[Example]:
+        """Draw `n` examples; the same seed draws the same ones."""
+        ...
+
+    def read(self, question: str) -> Reading:
+        """Read a typed question."""
+        ...
+
+    def grade(self, example: Example, text: str) -> bool:
+        """Whether `text` answers the example rightly."""
+        ...
