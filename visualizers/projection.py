@@ -51,7 +51,8 @@ def neighbour_places(fitted: FittedMap, vectors: Floats, *, k: int = NEIGHBOURS)
         data, queries = _unit(data), _unit(queries)
     squares = (queries**2).sum(1)[:, None] - 2 * queries @ data.T + (data**2).sum(1)[None]
     nearest = np.argsort(squares, axis=1, kind="stable")[:, : min(k, len(data))]
-    return fitted.embedding[nearest].mean(1).astype(np.float32)
+    places: Floats = fitted.embedding[nearest].mean(1).astype(np.float32)
+    return places
 
 
 class Projector:
@@ -174,9 +175,11 @@ def align(places: Floats, shown: Floats | None) -> Floats:
     u, singular, vt = np.linalg.svd(mine.T @ theirs)
     size = float((mine**2).sum())
     scale = float(singular.sum()) / size if size > 0 and singular.sum() > 0 else 1.0
-    return ((np.asarray(places, np.float64) - my_mean) @ (u @ vt) * scale + their_mean).astype(np.float32)
+    moved = (np.asarray(places, np.float64) - my_mean) @ (u @ vt) * scale + their_mean
+    return np.asarray(moved, np.float32)
 
 
 def _unit(vectors: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    unit: Floats = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return unit
