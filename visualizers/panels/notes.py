@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from recmas_core.records import Array, Thought, Transfer
 
-from visualizers.projection import Projector
-
 if TYPE_CHECKING:
     from recmas_core.system import System
 
@@ -48,12 +46,11 @@ class Notes:
 
     Args:
         system: Whose agents read.
-        projector: The maps of this system's agents.
         words: How many words a reading has.
     """
 
-    def __init__(self, system: System, projector: Projector, *, words: int = 5) -> None:
-        self.system, self.projector, self._words = system, projector, words
+    def __init__(self, system: System, *, words: int = 5) -> None:
+        self.system, self._words = system, words
         self._memo = Memo()
 
     def says(self, thought: Thought) -> Said:

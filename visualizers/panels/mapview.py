@@ -1,0 +1,114 @@
+"""The latent map of a scene: which points, on which map, and a caption that says what one sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from recmas_core.records import Thought, Transfer
+
+from visualizers.figures.latent_map import MapPoint, latent_map
+from visualizers.panels.atlas import Atlas
+from visualizers.panels.moments import Scene
+from visualizers.panels.notes import Notes, Said
+from visualizers.theme import role_colour
+
+RECEIVED = "received"
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """The map as a plotly figure in JSON, and its caption in HTML."""
+
+    figure: str
+    caption: str
+
+
+def map_panel(view: Scene, notes: Notes, atlas: Atlas, which: str) -> MapPanel:
+    """The map of a role's thoughts, or of what arrived last at a receiver.
+
+    Args:
+        view: The scene.
+        notes: What the thoughts say.
+        atlas: Where they lie.
+        which: A role's name, or "received".
+    """
+    return received_map(view, notes, atlas) if which == RECEIVED else thought_map(view, notes, atlas, which)
+
+
+def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str) -> MapPanel:
+    """All thoughts of one role up to the moment, among reference thoughts of its agent."""
+    thoughts = [e for e in view.events if isinstance(e, Thought) and e.role == role]
+    colour, chosen = role_colour(view.pattern, role), view.chosen
+    picked = None if view.cursor is None or chosen is None else (chosen.turn, chosen.step)
+    vectors = [t.hidden for t in thoughts]
+    places, method = _places(atlas, role, "thoughts", vectors)
+    points = [
+        MapPoint(
+            x, y, f"round {t.round} · thought {t.step + 1}", _phrase(notes.says(t)), colour, t.turn, t.round, t.step,
+            selected=(t.turn, t.step) == picked,
+        )
+        for t, (x, y) in zip(thoughts, places, strict=True)
+    ]  # fmt: skip
+    cloud = atlas.cloud(role, "thoughts")
+    figure = latent_map(points=points, cloud=cloud)
+    width = notes.system.agents[role].hidden_size
+    what = (
+        f"Each large mark is one thought of the <b>{escape(view.title(role))}</b>: its last hidden state, {width} "
+        "numbers; the shape tells the round."
+    )
+    return _panel(figure, f"{role}.thoughts", what, cloud is not None, method)
+
+
+def received_map(view: Scene, notes: Notes, atlas: Atlas) -> MapPanel:
+    """The transfers that reached the receiver of the latest one, among the receiver's own tokens."""
+    transfers = [e for e in view.events if isinstance(e, Transfer)]
+    if not transfers:
+        receiver = view.pattern.edges[0].receiver
+    else:
+        receiver, transfers = transfers[-1].receiver, [t for t in transfers if t.receiver == transfers[-1].receiver]
+    vectors = [vector for t in transfers for vector in t.vectors]
+    places, method = _places(atlas, receiver, RECEIVED, vectors)
+    at = iter(places)
+    points = [
+        MapPoint(
+            *next(at), f"round {t.round} · from {view.title(t.sender)} · thought {i + 1}",
+            _phrase(notes.nearest(receiver, vector), percent=False), role_colour(view.pattern, t.sender), t.turn,
+            t.round, i,
+        )
+        for t in transfers
+        for i, vector in enumerate(t.vectors)
+    ]  # fmt: skip
+    cloud, tokens = atlas.cloud(receiver, RECEIVED), atlas.tokens(receiver, RECEIVED)
+    figure = latent_map(points=points, cloud=cloud, anchors=tokens)
+    what = (
+        f"What arrived at the <b>{escape(view.title(receiver))}</b> over its links, among the embeddings of its own "
+        "words (the labels): a thought lies by the word that it is read as."
+    )
+    return _panel(figure, f"{receiver}.received", what, cloud is not None, method)
+
+
+def _places(atlas: Atlas, role: str, space: str, vectors: list) -> tuple[list[tuple[float, float]], str]:  # type: ignore[type-arg]
+    import numpy as np
+
+    if not vectors:
+        return [], ""
+    placed = atlas.place(role, space, np.stack(vectors))
+    return [(float(x), float(y)) for x, y in placed.xy], placed.method
+
+
+def _panel(figure: object, key: str, what: str, mapped: bool, method: str) -> MapPanel:
+    figure.update_layout(meta={"key": key, "method": method})  # type: ignore[attr-defined]
+    behind = (
+        " The cloud behind is a UMAP of reference vectors from training questions, coloured by the word each says."
+        if mapped
+        else ""
+    )
+    how = f' <span class="recmas-method">Placed by {escape(method)}.</span>' if method else ""
+    return MapPanel(figure.to_json(), f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>')  # type: ignore[attr-defined]
+
+
+def _phrase(said: Said, *, percent: bool = True) -> str:
+    return " · ".join(
+        f"{word.strip() or '␣'} {f'{100 * score:.0f} %' if percent else f'{score:.2f}'}" for word, score in said[:5]
+    )
