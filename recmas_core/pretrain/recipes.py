@@ -77,10 +77,10 @@ RECIPES: dict[str, SystemRecipe] = {
         agents={
             "planner": AgentRecipe("planner", "qwen3", 96, 4, 2, 11, 2.5e-3, 2200, 650),
             "critic": AgentRecipe("critic", "mistral", 96, 4, 2, 12, 2e-3, 2400, 650),
-            "solver": AgentRecipe("solver", "gemma3_text", 128, 4, 1, 13, 2e-3, 2700, 650, options=_GEMMA),
+            "solver": AgentRecipe("solver", "gemma3_text", 128, 4, 2, 13, 2.5e-3, 2600, 650, options=_GEMMA),
         },
         alone=AgentRecipe(
-            "alone", "gemma3_text", 128, 4, 1, 14, 2e-3, 3000, 0, lesson="direct", options=_GEMMA
+            "alone", "gemma3_text", 128, 4, 2, 14, 2e-3, 3000, 0, lesson="direct", options=_GEMMA
         ),
         latent_steps=3,
         trained_steps=(3, 7),

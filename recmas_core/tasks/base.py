@@ -57,3 +57,11 @@ class Task(Protocol):
     def grade(self, example: Example, text: str) -> bool:
         """Whether `text` answers the example rightly."""
         ...
+
+    def transplant(self, example: Example, donor: Example, turn: int) -> str | None:
+        """The answer implied when `turn` of `example` sends what `donor`'s same turn sends.
+
+        None where nothing can be implied: the rest of the question does not go on from that value, or the value
+        is the same.
+        """
+        ...

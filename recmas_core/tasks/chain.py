@@ -178,3 +178,13 @@ class ChainTask:
     def grade(self, example: Example, text: str) -> bool:
         """Whether the first word of `text` is the true answer."""
         return text.split()[:1] == [example.answer]
+
+    def transplant(self, example: Example, donor: Example, turn: int) -> str | None:
+        """The answer when the result of step `turn` + 1 is the donor's and the rest of the chain goes on from it."""
+        chain, other = parse_chain(example.question), parse_chain(donor.question)
+        step = turn + 1
+        if chain is None or other is None or step >= len(chain.steps) or step > len(other.steps):
+            return None
+        if chain.values[step] == other.values[step]:
+            return None
+        return Chain(other.values[step], chain.steps[step:]).answer

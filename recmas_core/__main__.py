@@ -1,0 +1,86 @@
+"""The command line: python -m recmas_core {run,eval,pretrain,bench}."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from recmas_core.errors import RecmasError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (2 for an error the user can mend)."""
+    parser = argparse.ArgumentParser(prog="python -m recmas_core", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_run(commands.add_parser("run", help="run one question and print every thought as it is made"))
+    _add_eval(commands.add_parser("eval", help="measure a system on fresh held-out questions"))
+    _add_pretrain(commands.add_parser("pretrain", help="make an embedded system from nothing"))
+    _add_bench(commands.add_parser("bench", help="time this engine against the alternatives, side by side"))
+    options = parser.parse_args(argv)
+    from recmas_core import commands as run_commands
+
+    try:
+        run_commands.prepare(options.threads)
+        options.run(run_commands, options)
+    except RecmasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=1, help="torch threads (1 is fastest for the tiny agents)")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("question")
+    parser.add_argument("--system", default="sequential")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--thoughts", type=int, default=None, help="latent thoughts per turn")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--temperature", type=float, default=0.0)
+    parser.add_argument("--mode", choices=("latent", "text"), default="latent")
+    parser.add_argument("--save", type=Path, help="also write the trace to this npz file")
+    parser.set_defaults(
+        run=lambda c, o: c.run_question(
+            o.system, o.question, rounds=o.rounds, thoughts=o.thoughts, seed=o.seed, temperature=o.temperature,
+            mode=o.mode, save=o.save,
+        )
+    )  # fmt: skip
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("--system", default="sequential")
+    parser.add_argument("--n", type=int, default=1000, help="held-out questions")
+    parser.add_argument("--seed", type=int, default=2026, help="seed of the sample")
+    parser.add_argument("--rounds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--timed", type=int, default=60, help="questions to time one by one")
+    parser.set_defaults(
+        run=lambda c, o: c.evaluate_system(o.system, n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed)
+    )
+
+
+def _add_pretrain(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("pattern", choices=("sequential",))
+    parser.add_argument("--out", type=Path, default=None, help="folder to write to (default: assets/<pattern>)")
+    parser.add_argument("--work", type=Path, default=None, help="checkpoints (default: build/pretrain/<pattern>)")
+    parser.set_defaults(run=lambda c, o: c.make_system(o.pattern, out=o.out, work=o.work))
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=("embedded", "large", "startup"), nargs="+", default=None)
+    parser.set_defaults(run=lambda c, o: c.run_bench(repeats=o.repeats, only=o.only))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

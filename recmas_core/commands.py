@@ -1,0 +1,128 @@
+"""What the commands of the command line do and print."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from recmas_core.evaluation import ABLATIONS, Score, cost, iter_scores
+from recmas_core.loading import assets_folder, load_system
+from recmas_core.pretrain import Made, TeachStep, pretrain
+from recmas_core.probes import lens, nearest
+from recmas_core.records import Answer, Mode, Thought, Token, Trace, Transfer, TurnStart
+from recmas_core.transplant import transplants
+
+
+def prepare(threads: int) -> None:
+    """Set what holds for the whole process: torch's threads, and no progress bars of transformers."""
+    torch.set_num_threads(threads)
+    transformers_logging.disable_progress_bar()
+
+
+def run_question(
+    system_name: str,
+    question: str,
+    *,
+    rounds: int,
+    thoughts: int | None,
+    seed: int,
+    temperature: float,
+    mode: Mode,
+    save: Path | None,
+) -> None:
+    """Run one question and print each thought with what it would say."""
+    system = load_system(system_name)
+    answer = None
+    if system.task is not None:
+        reading = system.task.read(question)
+        question, answer = reading.question, reading.answer
+        print(f"{question}\n{reading.note}")
+    config = system.config(
+        question, rounds=rounds, seed=seed, temperature=temperature, mode=mode,
+        latent_steps=system.latent_steps if thoughts is None else thoughts,
+    )  # fmt: skip
+    trace = Trace(config, system.pattern.name)
+    for event in system.start(config):
+        trace = trace.append(event)
+        if isinstance(event, TurnStart):
+            print(f"\nround {event.round}  {event.role}", end="" if event.decodes or mode == "text" else "\n")
+        elif isinstance(event, Thought):
+            words = lens(system.agents[event.role], event.hidden[None], 3)[0]
+            said = "  ".join(f"{word.text} {word.score:.2f}" for word in words)
+            print(f"  thought {event.step + 1}  says  {said}")
+        elif isinstance(event, Transfer):
+            words = [row[0].text for row in nearest(system.agents[event.receiver], event.vectors, 1)]
+            print(f"  -> {event.receiver}: {len(event.vectors)} vectors, nearest its words: {' '.join(words)}")
+        elif isinstance(event, Token):
+            print(f"  {event.text}", end="", flush=True)
+        elif isinstance(event, Answer):
+            truth = "" if answer is None else f"   (true answer {answer})"
+            print(f"\n\nanswer: {event.text}{truth}")
+    print(f"{len(trace.thoughts)} latent steps, {trace.decoded_tokens} tokens decoded, {trace.seconds * 1000:.0f} ms")
+    if save is not None:
+        trace.save(str(save))
+        print(f"saved {save}")
+
+
+def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int], timed: int) -> None:
+    """Print accuracy by rounds, ablations, transplants and cost, with 95 % confidence intervals."""
+    system = load_system(system_name)
+    assert system.task is not None  # iter_scores refuses a system without one
+    examples = system.task.sample(n, seed=seed, split="test")
+    print(f"{system.title}, {n} held-out questions (split 'test', seed {seed}), {system.latent_steps} thoughts a turn\n")
+    print("| what | rounds | accuracy | 95 % interval | tokens decoded | latent steps |\n|---|---|---|---|---|---|")
+    for score in iter_scores(system, examples, rounds, ("single", "text", "latent"), ABLATIONS):
+        print(score_row(score), flush=True)
+    print("\nTransfers of one turn taken from another question, three rounds:\n")
+    print("| turn | answers that follow the transplant | 95 % interval | unchanged | cases |\n|---|---|---|---|---|")
+    implied = cases = 0
+    for result in transplants(system, examples):
+        low, high = result.interval
+        place = system.pattern.schedule(3)[result.turn]
+        implied, cases = implied + result.implied, cases + result.n
+        name = f"{result.turn} (round {place.round}, {place.role})"
+        print(f"| {name} | {result.share:.3f} | {low:.3f} to {high:.3f} | {result.kept / result.n:.3f} | {result.n} |")
+    print(f"| all | {implied / cases:.3f} | | | {cases} |")
+    one_by_one = cost(system, examples[:timed], rounds=max(rounds))
+    print(
+        f"\nOne question at a time, {one_by_one.n} questions, {one_by_one.rounds} rounds: latent takes "
+        f"{one_by_one.time_ratio:.2f} of text's time ({one_by_one.latent_seconds * 1000:.0f} against "
+        f"{one_by_one.text_seconds * 1000:.0f} ms, medians) and decodes {one_by_one.latent_tokens:.1f} against "
+        f"{one_by_one.text_tokens:.1f} tokens, with {one_by_one.latent_steps:.0f} latent steps."
+    )
+
+
+def score_row(score: Score) -> str:
+    """One line of the accuracy table."""
+    low, high = score.interval
+    cells = (score.name, score.rounds, f"{score.accuracy:.3f}", f"{low:.3f} to {high:.3f}", f"{score.tokens:.1f}")
+    return "| " + " | ".join(map(str, (*cells, f"{score.latent_steps:.0f}"))) + " |"
+
+
+def make_system(pattern: str, *, out: Path | None, work: Path | None) -> None:
+    """Make an embedded system, printing progress every so often."""
+    started = time.monotonic()
+    for progress in pretrain(pattern, out or assets_folder() / pattern, work or Path("build/pretrain") / pattern):
+        clock = f"{time.monotonic() - started:7.1f} s  "
+        if isinstance(progress, Made):
+            print(f"{clock}{progress.part}: done ({progress.seconds:.1f} s)", flush=True)
+        elif isinstance(progress, TeachStep):
+            if progress.step % 100 == 0:
+                numbers = f"loss {progress.loss:.4f}  right {progress.right:.3f}"
+                print(f"{clock}agent {progress.agent}  step {progress.step}/{progress.steps}  {numbers}", flush=True)
+        elif progress.step % 200 == 0:
+            key = "->".join(next(iter(progress.grad_norms))[1])
+            numbers = f"loss {progress.loss:.4f}  right {progress.accuracy:.3f}"
+            print(f"{clock}{progress.stage} {key}  step {progress.step}/{progress.steps}  {numbers}", flush=True)
+
+
+def run_bench(*, repeats: int, only: Sequence[str] | None) -> None:
+    """Print the benchmarks' ratios."""
+    from recmas_core.bench import bench
+
+    for line in bench(repeats=repeats, only=only):
+        print(line, flush=True)

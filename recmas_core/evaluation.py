@@ -1,0 +1,238 @@
+"""Measuring a system on held-out questions: accuracy by rounds, ablations, transplants, cost."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recmas_core.agents import Agent
+from recmas_core.engine import Alter, Settings, unroll
+from recmas_core.errors import BadInput
+from recmas_core.links import OuterLink
+from recmas_core.patterns import Place
+from recmas_core.records import Mode
+from recmas_core.system import System
+from recmas_core.tasks import Example
+
+BATCH = 250
+ABLATIONS = ("untrained", "zero", "swap", "noise")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measured share.
+
+    Attributes:
+        name: What was measured, e.g. "latent".
+        rounds: Recursion rounds.
+        right: How many were right.
+        n: Of how many.
+        tokens: Mean tokens decoded per question, end tokens included.
+        latent_steps: Mean latent steps per question.
+    """
+
+    name: str
+    rounds: int
+    right: int
+    n: int
+    tokens: float
+    latent_steps: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share that was right."""
+        return self.right / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson 95 % confidence interval of the share."""
+        return wilson(self.right, self.n)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything `evaluate` measured."""
+
+    scores: tuple[Score, ...]
+
+    def score(self, name: str, rounds: int) -> Score:
+        """One score.
+
+        Raises:
+            BadInput: If it was not measured.
+        """
+        for score in self.scores:
+            if (score.name, score.rounds) == (name, rounds):
+                return score
+        raise BadInput("score", f"{name!r} at {rounds} rounds was not measured", "Ask evaluate for it.")
+
+
+def wilson(right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson score interval of a share (E. B. Wilson, 1927), 95 % by default."""
+    if n <= 0:
+        raise BadInput("n", f"is {n}", "Measure at least one question.")
+    p, zz = right / n, z * z
+    middle, spread = p + zz / (2 * n), z * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
+    return max(0.0, (middle - spread) / (1 + zz / n)), min(1.0, (middle + spread) / (1 + zz / n))
+
+
+def evaluate(
+    system: System,
+    examples: Sequence[Example],
+    rounds: Sequence[int] = (1, 2, 3),
+    modes: Sequence[str] = ("single", "text", "latent"),
+    ablations: Sequence[str] = (),
+    *,
+    latent_steps: int | None = None,
+) -> Report:
+    """Accuracy of a system by rounds.
+
+    Args:
+        system: What to measure; its task grades.
+        examples: Questions with their true answers.
+        rounds: Numbers of rounds.
+        modes: "latent", "text", and "single": every agent by itself, reading its own turns.
+        ablations: Also the latent mode with something broken: "untrained" (new random outer links), "zero" (every
+            transfer 0), "swap" (every transfer another question's), "noise" (random vectors of the transfer's size).
+        latent_steps: Thoughts per turn; the system's default if None.
+
+    Raises:
+        BadInput: For an unknown mode or ablation, or a system without a task.
+    """
+    return Report(tuple(iter_scores(system, examples, rounds, modes, ablations, latent_steps=latent_steps)))
+
+
+def iter_scores(
+    system: System,
+    examples: Sequence[Example],
+    rounds: Sequence[int],
+    modes: Sequence[str],
+    ablations: Sequence[str],
+    *,
+    latent_steps: int | None = None,
+) -> Iterator[Score]:
+    """The scores of `evaluate`, one by one as they are measured."""
+    unknown = (set(modes) - {"single", "text", "latent"}) | (set(ablations) - set(ABLATIONS))
+    if unknown:
+        todo = f"Modes are single, text, latent; ablations {ABLATIONS}."
+        raise BadInput("evaluation", f"does not know {sorted(unknown)}", todo)
+    steps = latent_steps or system.latent_steps
+    for r in rounds:
+        if "single" in modes:
+            for agent, alone in single_systems(system):
+                yield measure(alone, examples, Settings(r, steps, "text", 24), name=f"single: {agent.name}")
+        for mode in ("text", "latent"):
+            if mode in modes:
+                yield measure(system, examples, Settings(r, steps, mode, 24), name=mode)
+        for name in ablations:
+            broken, alter = _ablation(system, name)
+            yield measure(broken, examples, Settings(r, steps, "latent", 24, alter=alter), name=name)
+
+
+def single_systems(system: System) -> Iterator[tuple[Agent, System]]:
+    """Every agent by itself: those of the system, and the one taught to answer directly where there is one."""
+    for agent in system.agents.values():
+        yield agent, system.single(agent, role=system.pattern.decoder)
+    if system.alone is not None:
+        yield system.alone, system.single(system.alone, role=system.pattern.decoder)
+
+
+def measure(system: System, examples: Sequence[Example], settings: Settings, *, name: str) -> Score:
+    """Run all examples in batches and grade them with the system's task."""
+    if system.task is None:
+        raise BadInput(f"system {system.name!r}", "has no task to grade answers by", "Evaluate an embedded system.")
+    right, tokens = 0, 0.0
+    for start in range(0, len(examples), BATCH):
+        batch = examples[start : start + BATCH]
+        with torch.no_grad():
+            out = unroll(system, [example.question for example in batch], settings)
+        right += sum(system.task.grade(e, text) for e, text in zip(batch, out.texts, strict=True))
+        tokens += float(out.tokens.sum())
+    latent = sum(not place.decodes for place in system.pattern.schedule(settings.rounds)) * settings.latent_steps
+    steps = latent if settings.mode == "latent" else 0
+    return Score(name, settings.rounds, right, len(examples), tokens / len(examples), steps)
+
+
+def _ablation(system: System, name: str) -> tuple[System, Alter | None]:
+    if name == "untrained":
+        return system.with_links(new_links(system, seed=0)), None
+    return system, {"zero": _zero, "swap": _swap, "noise": _noise}[name]
+
+
+def new_links(system: System, *, seed: int) -> dict[tuple[str, str], nn.Module]:
+    """Outer links as they are before any training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        links = {}
+        for edge in system.pattern.edges:
+            sender, receiver = (system.agents[end] for end in edge.key)
+            link = OuterLink(sender.hidden_size, receiver.hidden_size).requires_grad_(False).eval()
+            links[edge.key] = link.to(receiver.device, receiver.model.dtype)
+    return links
+
+
+def _zero(place: Place, receiver: str, vectors: Tensor) -> Tensor:
+    return torch.zeros_like(vectors)
+
+
+def _swap(place: Place, receiver: str, vectors: Tensor) -> Tensor:
+    """Each question gets the transfer of the question before it in the batch."""
+    return vectors.roll(1, dims=0)
+
+
+def _noise(place: Place, receiver: str, vectors: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(place.turn)
+    return torch.randn(vectors.shape, generator=generator).to(vectors) * vectors.square().mean().sqrt()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What latent collaboration costs against text, on single questions in turn.
+
+    Attributes:
+        n: Questions.
+        rounds: Recursion rounds.
+        latent_seconds, text_seconds: Median time of one run.
+        time_ratio: Median of latent/text, question by question.
+        latent_tokens, text_tokens: Mean tokens decoded.
+        latent_steps: Mean latent steps.
+    """
+
+    n: int
+    rounds: int
+    latent_seconds: float
+    text_seconds: float
+    time_ratio: float
+    latent_tokens: float
+    text_tokens: float
+    latent_steps: float
+
+
+def cost(system: System, examples: Sequence[Example], *, rounds: int) -> Cost:
+    """Time and tokens of latent and text runs, one question at a time, side by side.
+
+    Raises:
+        BadInput: If there are no examples.
+    """
+    if not examples:
+        raise BadInput("examples", "are empty", "Give at least one.")
+    modes: tuple[Mode, ...] = ("latent", "text")
+    for mode in modes:  # the first run of a process pays for what later ones find ready
+        system.solve(examples[0].question, rounds=rounds, mode=mode)
+    runs = [[system.solve(e.question, rounds=rounds, mode=mode) for mode in modes] for e in examples]
+    times = [(latent.seconds, text.seconds) for latent, text in runs]
+    return Cost(
+        n=len(examples),
+        rounds=rounds,
+        latent_seconds=statistics.median(t[0] for t in times),
+        text_seconds=statistics.median(t[1] for t in times),
+        time_ratio=statistics.median(a / b for a, b in times),
+        latent_tokens=statistics.mean(latent.decoded_tokens for latent, _ in runs),
+        text_tokens=statistics.mean(text.decoded_tokens for _, text in runs),
+        latent_steps=statistics.mean(len(latent.thoughts) for latent, _ in runs),
+    )
