@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from recmas_core.patterns import Edge, Pattern
 
-BOX_W, BOX_H = 136.0, 60.0
-GAP_X, GAP_Y = 58.0, 16.0
-TOP, SIDE, LANE = 46.0, 10.0, 20.0
+BOX_W, BOX_H = 128.0, 60.0
+GAP_X, GAP_Y = 42.0, 16.0
+TOP, SIDE, LANE = 42.0, 10.0, 20.0
 _BEND = 12.0
 
 

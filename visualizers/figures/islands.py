@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Island:
-    """A word and the place to write it: the median of the points of one island, `size` of them."""
+    """A word and the place to write it: over the middle of one island, at its upper edge. `size` points say it."""
 
     word: str
     x: float
@@ -19,41 +19,52 @@ class Island:
     size: int
 
 
-def find_islands(
-    xy: NDArray[np.float32], words: Sequence[str], *, reach: float = 0.05, apart: float = 0.045, limit: int = 70
-) -> tuple[Island, ...]:
-    """One label per island, the largest first; few enough to read.
+def find_islands(xy: NDArray[np.float32], words: Sequence[str], *, reach: float = 0.05) -> tuple[Island, ...]:
+    """All islands of a map, the largest first.
 
     Args:
         xy: (n, 2) places.
         words: The n words.
         reach: Points of one word closer than this share of the map's span belong to one island.
-        apart: A label closer than this share to a larger island's label is dropped.
-        limit: Most labels.
     """
     if len(xy) == 0:
         return ()
-    span = float(np.ptp(xy, axis=0).max()) or 1.0
+    span = span_of(xy)
     names = np.asarray(words)
     found: list[Island] = []
     for word in sorted(set(words)):
         points = xy[names == word]
         for members in _components(points, reach * span):
-            x, y = np.median(points[members], axis=0)
+            x, y = np.median(points[members, 0]), np.quantile(points[members, 1], 0.95)
             found.append(Island(word, float(x), float(y), len(members)))
-    found.sort(key=lambda island: (-island.size, island.word, island.x))
+    return tuple(sorted(found, key=lambda island: (-island.size, island.word, island.x)))
+
+
+def legible(islands: Sequence[Island], span: float, *, apart: float = 0.03, limit: int = 70) -> tuple[Island, ...]:
+    """The islands whose words can be written without running into one another, those named first going first.
+
+    Args:
+        islands: In order of importance.
+        span: The map's span.
+        apart: Words nearer than this share of the span collide; the same word twice must be twice as far.
+        limit: Most words.
+    """
     kept: list[Island] = []
-    for island in found:
-        # The same word needs to be written again only well away from where it stands already.
+    for island in islands:
+        if len(kept) == limit:
+            break
         if all(
             np.hypot(island.x - other.x, island.y - other.y)
             > span * (apart if other.word != island.word else 2 * apart)
             for other in kept
         ):
             kept.append(island)
-        if len(kept) == limit:
-            break
     return tuple(kept)
+
+
+def span_of(xy: NDArray[np.float32]) -> float:
+    """The longer side of the box round (n, 2) places; 1 if they all coincide."""
+    return float(np.ptp(xy, axis=0).max()) or 1.0
 
 
 def _components(points: NDArray[np.float32], reach: float) -> list[NDArray[np.intp]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualizers import theme
-from visualizers.figures.islands import Island, find_islands
+from visualizers.figures.islands import Island, find_islands, legible, span_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -57,7 +57,7 @@ class Cloud:
 
     @cached_property
     def islands(self) -> tuple[Island, ...]:
-        """Where to write each word, worked out once per cloud."""
+        """Its islands, worked out once per cloud."""
         return find_islands(self.xy, self.words)
 
     @cached_property
@@ -97,7 +97,7 @@ def latent_map(
         cloud: Reference thoughts, or None if the system ships none.
         title: Shown above the map; "" for none.
         method: How the points were placed, in small print; "" for none.
-        anchors: Points to write out as words instead of the cloud's islands: the receiver's own tokens.
+        anchors: Fixed points to show as crosses with their words: the receiver's own tokens.
     """
     import plotly.graph_objects as go
 
@@ -106,13 +106,12 @@ def latent_map(
         traces.append(_cloud_trace(cloud))
     if anchors is not None and len(anchors.xy):
         traces.append(_anchor_trace(anchors))
-        places = zip(anchors.words, anchors.xy.tolist(), strict=True)
-        traces.append(_word_trace([(word, x, y) for word, (x, y) in places]))
-    elif cloud is not None and len(cloud.xy):
-        traces.append(_word_trace([(island.word, island.x, island.y) for island in cloud.islands]))
+    known = [c.xy for c in (cloud, anchors) if c is not None and len(c.xy)]
+    if known:
+        islands = [*(cloud.islands if cloud else ()), *(anchors.islands if anchors else ())]
+        traces.append(_word_trace(legible(islands, span_of(np.concatenate(known)))))
     traces.extend((_path_trace(points), _ring_trace(points), _thought_trace(points)))
 
-    known = [c.xy for c in (cloud, anchors) if c is not None and len(c.xy)]
     (x0, x1), (y0, y1) = _ranges(known, points)
     plain = {"visible": True, "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     figure_layout = theme.layout() | {
@@ -132,7 +131,8 @@ def latent_map(
 
 def _cloud_trace(cloud: Cloud) -> dict[str, Any]:
     return {
-        "type": "scattergl",
+        # Not scattergl: plotly lays its canvas over all SVG, so the cloud would hide the live points and the words.
+        "type": "scatter",
         "name": "reference",
         "mode": "markers",
         "x": cloud.xy[:, 0],
@@ -156,16 +156,16 @@ def _anchor_trace(anchors: Cloud) -> dict[str, Any]:
     }
 
 
-def _word_trace(words: Sequence[tuple[str, float, float]]) -> dict[str, Any]:
+def _word_trace(islands: Sequence[Island]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "name": "words",
         "mode": "text",
-        "x": [x for _, x, _ in words],
-        "y": [y for _, _, y in words],
-        "text": [f"<b>{_safe(word)}</b>" for word, _, _ in words],
+        "x": [island.x for island in islands],
+        "y": [island.y for island in islands],
+        "text": [f"<b>{_safe(island.word)}</b>" for island in islands],
         "textposition": "top center",
-        "textfont": {"size": 14, "color": [theme.word_colour(word) for word, _, _ in words]},
+        "textfont": {"size": 14, "color": [theme.word_colour(island.word) for island in islands]},
         "hoverinfo": "skip",
     }
 

@@ -43,8 +43,8 @@ def probe_table_html(rows: Sequence[ProbeRow], *, measure: str = "probability") 
     head = "".join(f'<th scope="col">{i}.</th>' for i in range(1, width + 1))
     body = "".join(_row(row, width, measure) for row in rows)
     return (
-        '<table class="recmas-probe"><caption>Likeliest words of each thought; '
-        f"the bar is the {escape(measure)}</caption>"
+        '<table class="recmas-probe"><caption>Likeliest words of each thought '
+        f"(r round, t thought); bars: {escape(measure)}</caption>"
         f'<thead><tr><th scope="col">thought</th>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
 
@@ -61,7 +61,7 @@ def _row(row: ProbeRow, width: int, measure: str) -> str:
         f'<button type="button" class="recmas-pick" data-turn="{row.turn}" data-step="{row.step}" '
         f'data-key="probe-{row.turn}-{row.step}" aria-pressed="{str(row.selected).lower()}" '
         f'aria-label="{escape(name + top)}"><span class="recmas-dot" style="background:{escape(row.colour)}"></span>'
-        f"{row.round}.{escape(row.role[:1].upper())} t{row.step + 1}</button>"
+        f"{escape(row.role)} r{row.round} t{row.step + 1}</button>"
     )
     cells = "".join(_cell(word, score, row.colour, measure) for word, score in row.words)
     cells += "<td></td>" * (width - len(row.words))
@@ -71,9 +71,10 @@ def _row(row: ProbeRow, width: int, measure: str) -> str:
 
 def _cell(word: str, score: float, colour: str, measure: str) -> str:
     share = 100 * min(max(score, 0.0), 1.0)
+    faint = ' class="recmas-faint"' if score < 0.02 else ""
     hint = escape(f"{shown_word(word)}: {measure} {score:.3f}")
     return (
-        f'<td title="{hint}"><span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'
+        f'<td title="{hint}"{faint}><span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'
         f'<span class="recmas-word">{escape(shown_word(word))}</span> '
         f'<span class="recmas-score">{score:.2f}</span></td>'
     )

@@ -58,7 +58,7 @@ def topology_svg(
     w, h = drawing.width, drawing.height
     return (
         f'<svg class="recmas-topology" role="img" aria-label="{escape(title + ". " + about)}" '
-        f'viewBox="0 0 {w:.0f} {h:.0f}" style="width:100%;max-width:{1.35 * w:.0f}px;height:auto;display:block;'
+        f'viewBox="0 0 {w:.0f} {h:.0f}" style="width:100%;max-width:{1.2 * w:.0f}px;height:auto;display:block;'
         f'margin:0 auto" font-family="inherit"><title>{escape(title)}</title><desc>{escape(about)}</desc>'
         f"{_counter(drawing, round_, rounds)}{edges}{nodes}</svg>"
     )
@@ -103,7 +103,7 @@ def _counter(drawing: Drawing, round_: int, rounds: int) -> str:
     text_x = right - 16 * rounds - 2
     return (
         f'<g class="recmas-rounds" aria-hidden="true">{dots}<text x="{text_x:.0f}" y="23" text-anchor="end" '
-        f'font-size="14" fill="{_INK}">{words}</text></g>'
+        f'font-size="15" fill="{_INK}">{words}</text></g>'
     )
 
 
@@ -145,7 +145,7 @@ def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: b
     )
     text_y = cy - 2 if caption else cy + 6
     small = (
-        f'<text x="{cx:.1f}" y="{cy + 17:.1f}" text-anchor="middle" font-size="12.5" fill="{_MUTED}">'
+        f'<text x="{cx:.1f}" y="{cy + 18:.1f}" text-anchor="middle" font-size="13.5" fill="{_MUTED}">'
         f"{escape(caption)}</text>"
         if caption
         else ""
@@ -156,6 +156,6 @@ def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: b
         f'<g class="{state}">{halo}<rect {rect} fill="{_SURFACE}"/>'
         f'<rect {rect} fill="{colour}" fill-opacity="{0.24 if lit else 0.07}" stroke="{colour}" '
         f'stroke-width="{3 if lit else 1.6}"/>'
-        f'<text x="{cx:.1f}" y="{text_y:.1f}" text-anchor="middle" font-size="17" '
+        f'<text x="{cx:.1f}" y="{text_y:.1f}" text-anchor="middle" font-size="18" '
         f'font-weight="{700 if lit else 600}" fill="{_INK}">{escape(title)}</text>{small}{tick}</g>'
     )
