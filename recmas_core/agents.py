@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,8 @@ class Agent:
         self._body, self._head = model.get_decoder(), model.get_output_embeddings()
         self._embeddings = model.get_input_embeddings()
         self._soft_cap = getattr(model.config, "final_logit_softcapping", None)
+        # the same words come back in every turn of a run: tokenizers and templates are asked once
+        self.encode, self.chat = lru_cache(4096)(self._encode), lru_cache(256)(self._chat)
         width = getattr(inner, "in_dim", self.hidden_size)
         if width != self.hidden_size:
             todo = "Use the inner link that was trained for this model."
@@ -84,7 +86,7 @@ class Agent:
         added = self.tokenizer.added_tokens_decoder.values()
         return tuple(sorted({t.content for t in added if t.special} | set(self.tokenizer.all_special_tokens)))
 
-    def encode(self, text: str) -> tuple[int, ...]:
+    def _encode(self, text: str) -> tuple[int, ...]:
         """Token ids of `text` as it stands, nothing added."""
         return tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
 
@@ -97,7 +99,7 @@ class Agent:
         text = self.tokenizer.decode([token])
         return text if text.strip() else repr(text)[1:-1] or self.tokenizer.convert_ids_to_tokens(token)
 
-    def chat(self, user: str, *, system: str = "") -> str:
+    def _chat(self, user: str, *, system: str = "") -> str:
         """The chat-template text of one user turn, ready for the agent to speak."""
         if self.tokenizer.chat_template is None:
             return f"{system}\n{user}\n" if system else f"{user}\n"

@@ -284,7 +284,7 @@ class Trace:
 
     def append(self, event: Event) -> Trace:
         """This trace with one more event."""
-        return replace(self, events=(*self.events, event))
+        return Trace(self.config, self.pattern, (*self.events, event))
 
     @property
     def turns(self) -> tuple[Turn, ...]:

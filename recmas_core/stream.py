@@ -45,7 +45,7 @@ def stream(system: System, trace: Trace) -> Iterator[Event]:
     try:
         while True:
             started = time.perf_counter()
-            with system.lock, torch.no_grad():
+            with system.lock, torch.inference_mode():
                 step = next(steps, None)
                 if step is None:
                     return

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from recmas_core.tasks.chain import MAX_STEPS, Chain, draw_chain, split_of
 
 ROWS, BLOCKS = 16, 8
+GROWTH = 200  # a "direct" lesson begins with chains of one step; every so many steps they may be one step longer
 ROLES = ("planner", "critic", "solver")
 _LENGTHS = tuple(range(1, MAX_STEPS + 1))
 
@@ -81,7 +82,7 @@ def draw_batch(tokenizer: PreTrainedTokenizerFast, *, lesson: str, seed: int, st
     id_of = tokenizer.get_vocab()
     packed = []
     for _ in range(rows):
-        chain = _train_chain(rng, _LENGTHS if lesson == "turns" else _LENGTHS[1:])
+        chain = _train_chain(rng, _LENGTHS if lesson == "turns" else _LENGTHS[: 1 + step // GROWTH])
         question = ["<bos>", *chain.question.split(), ";"]
         words, group, position, slot, label = list(question), [0] * len(question), list(range(len(question))), [], []
         slot, label = [False] * len(question), [-100] * len(question)

@@ -1,0 +1,77 @@
+"""Runs the benchmarks and prints their ratios."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from recmas_core.bench.large import PROMPT, large_question, large_system
+from recmas_core.bench.rivals import Timing, bare_run, engine_run, recorded, reload, wasteful_run
+from recmas_core.bench.startup import startup_ratio
+from recmas_core.loading import assets_folder
+from recmas_core.records import RunConfig
+from recmas_core.system import System
+from recmas_core.tasks import TASKS
+
+HEADER = "| system | (a) engine | (b) no cache, reload | (c) bare calls | b / a | a / c | latent step a | b | b / a |"
+
+
+def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
+    """Lines of a report: the engine on both systems, then start-up.
+
+    Args:
+        repeats: Counted runs of each contestant, taken in turn; (b) on the large triple is run once.
+        only: Parts to run ("embedded", "large", "startup"); None for all.
+    """
+    parts = only or ("embedded", "large", "startup")
+    if "embedded" in parts or "large" in parts:
+        yield HEADER
+        yield "|---" * 9 + "|"
+    with tempfile.TemporaryDirectory(prefix="recmas-bench-") as folder:
+        if "embedded" in parts:
+            question = TASKS["chain"].sample(1, seed=7)[0].question
+            system = reload(assets_folder() / "sequential")
+            config = system.config(question, rounds=3)
+            yield row("embedded Sequential", system, assets_folder() / "sequential", config, repeats, repeats)
+        if "large" in parts:
+            system = large_system()
+            system.save(Path(folder))
+            system = reload(Path(folder))
+            config = system.config(large_question(), rounds=3, latent_steps=32, max_new_tokens=16)
+            yield row(f"3 x 50M Qwen3, prompt {PROMPT}, 32 thoughts", system, Path(folder), config, repeats, 1)
+    if "startup" in parts:
+        ours, empty, ratio = startup_ratio(assets_folder().parent / "app.py", repeats=min(repeats, 3))
+        yield f"\nstart-up: page answers after {ours:.1f} s, an empty page after {empty:.1f} s: ratio {ratio:.2f}"
+
+
+def row(name: str, system: System, folder: Path, config: RunConfig, repeats: int, wasteful_repeats: int) -> str:
+    """One line of the table: contestants in turn, medians, ratios pair by pair."""
+    with recorded(system) as calls:
+        trace = system.solve(config.question, rounds=config.rounds, latent_steps=config.latent_steps,
+                             max_new_tokens=config.max_new_tokens)  # fmt: skip
+    calls = list(calls)
+    models = {role: agent.model for role, agent in system.agents.items()}
+    a: list[Timing] = []
+    b: list[Timing] = []
+    c: list[Timing] = []
+    bare_run(models, calls)  # the first run of a kind is not counted
+    for count in range(repeats):
+        c.append(bare_run(models, calls))
+        a.append(engine_run(system, config))
+        if count < wasteful_repeats:
+            b.append(wasteful_run(folder, config, trace))
+            assert b[-1].answer == a[-1].answer, "the two ways of computing must agree"
+    slow = [x.seconds / y.seconds for x, y in zip(b, a, strict=False)]
+    over = [x.seconds / y.seconds for x, y in zip(a, c, strict=True)]
+    step = [x.per_step / y.per_step for x, y in zip(b, a, strict=False)]
+    cells = (
+        name,
+        *(f"{statistics.median(t.seconds for t in times) * 1000:.0f} ms" for times in (a, b, c)),
+        f"{statistics.median(slow):.1f}",
+        f"{statistics.median(over):.2f}",
+        *(f"{statistics.median(t.per_step for t in times) * 1000:.2f} ms" for times in (a, b)),
+        f"{statistics.median(step):.1f}",
+    )
+    return "| " + " | ".join(cells) + " |"

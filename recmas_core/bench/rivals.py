@@ -1,0 +1,150 @@
+"""What the engine is timed against: the same recursion done wastefully, and the bare forward calls it cannot avoid."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from recmas_core.agents import Agent
+from recmas_core.folders import load_agent, load_folder, load_link
+from recmas_core.records import RunConfig, Trace
+from recmas_core.system import System
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one run: in all, per latent step (mean over the run), and what it answered."""
+
+    seconds: float
+    per_step: float
+    answer: str
+
+
+def engine_run(system: System, config: RunConfig) -> Timing:
+    """(a) This engine: the event stream, drained."""
+    started = time.perf_counter()
+    trace = Trace(config, system.pattern.name)
+    for event in system.start(config):
+        trace = trace.append(event)
+    steps = [thought.seconds for thought in trace.thoughts]
+    return Timing(time.perf_counter() - started, sum(steps) / len(steps), trace.answer or "")
+
+
+@torch.inference_mode()
+def wasteful_run(folder: Path, config: RunConfig, trace: Trace) -> Timing:
+    """(b) As the public reference does it: no cache in the latent steps, every model read from disk at every turn.
+
+    Args:
+        folder: The system's folder.
+        config: The run.
+        trace: The engine's own run of it, for the prompts' words (rendering them is not what is compared).
+    """
+    started = time.perf_counter()
+    sent: dict[tuple[str, str], Tensor] = {}
+    in_steps, steps, answer = 0.0, 0, ""
+    for turn in trace.turns:
+        agent = load_agent(folder / turn.role, name=turn.role)
+        rows = [
+            agent.embed(torch.tensor(segment.ids, dtype=torch.long))
+            if segment.sender is None
+            else sent[segment.sender, turn.role]
+            for segment in turn.prompt
+        ]
+        embeds = torch.cat(rows)[None]
+        if turn.text or turn.tokens:
+            answer = agent.decode(_generate(agent, embeds, len(turn.tokens)))
+            continue
+        thoughts = []
+        begun = time.perf_counter()
+        for _ in range(config.latent_steps):
+            body = agent.model.get_decoder()
+            hidden = body(inputs_embeds=embeds, use_cache=False).last_hidden_state[:, -1]
+            thoughts.append(agent.inner(hidden))
+            embeds = torch.cat((embeds, thoughts[-1][:, None]), dim=1)
+        in_steps, steps = in_steps + time.perf_counter() - begun, steps + config.latent_steps
+        for receiver in turn.sent:
+            link = load_link(folder / "links" / f"{turn.role}-{receiver}.safetensors")
+            sent[turn.role, receiver] = link(torch.cat(thoughts))
+    return Timing(time.perf_counter() - started, in_steps / steps, answer)
+
+
+def _generate(agent: Agent, embeds: Tensor, tokens: int) -> list[int]:
+    said: list[int] = []
+    hidden, cache = agent.forward(embeds)
+    while True:
+        said.append(int(agent.logits(hidden[0, -1]).argmax()))
+        if len(said) == tokens:
+            return said
+        hidden, cache = agent.forward(agent.embed(torch.tensor([said[-1:]])), past_key_values=cache)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One forward call of a decoder: whose, how many new positions, and how many were in its cache."""
+
+    role: str
+    new: int
+    past: int
+
+
+@contextmanager
+def recorded(system: System) -> Iterator[list[Call]]:
+    """Record every decoder call that is made inside the context."""
+    calls: list[Call] = []
+
+    def hook(role: str) -> Callable[..., None]:
+        def record(module: nn.Module, args: tuple[object, ...], options: dict[str, object]) -> None:
+            embeds, cache = options["inputs_embeds"], options.get("past_key_values")
+            assert isinstance(embeds, Tensor)
+            past = cache.get_seq_length() if cache is not None else 0  # type: ignore[attr-defined]
+            calls.append(Call(role, embeds.shape[1], past))
+
+        return record
+
+    handles = [
+        agent.model.get_decoder().register_forward_pre_hook(hook(role), with_kwargs=True)
+        for role, agent in system.agents.items()
+    ]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.inference_mode()
+def bare_run(models: dict[str, PreTrainedModel], calls: list[Call]) -> Timing:
+    """(c) The engine's own decoder calls with a cache, on random embeddings, and nothing else.
+
+    No links, no words, no records. Where the engine goes on from a kept cache, the copy is made here too, since
+    without it the call could not be made.
+    """
+    bodies = {role: model.get_decoder() for role, model in models.items()}
+    widths = {role: model.config.hidden_size for role, model in models.items()}
+    inputs = [torch.randn(1, call.new, widths[call.role]) for call in calls]
+    started = time.perf_counter()
+    kept: dict[tuple[str, int], object] = {}
+    cache, last = None, ""
+    for call, embeds in zip(calls, inputs, strict=True):
+        if call.past == 0:
+            cache = None
+        elif last != call.role or (call.role, call.past) in kept:
+            cache = copy.deepcopy(kept[call.role, call.past])
+        out = bodies[call.role](inputs_embeds=embeds, past_key_values=cache, use_cache=True)
+        cache, last = out.past_key_values, call.role
+        if call.past == 0:
+            kept[call.role, call.new] = cache
+    return Timing(time.perf_counter() - started, 0.0, "")
+
+
+def reload(folder: Path) -> System:
+    """The system of a folder, for timing."""
+    return load_folder(folder, name=folder.name)
