@@ -46,10 +46,6 @@ class FittedMap:
     kinds: tuple[str, ...] = ()
     quality: Mapping[str, float] = field(default_factory=dict)
 
-    def rows(self, *kinds: str) -> NDArray[np.intp]:
-        """The row numbers of the given kinds."""
-        return np.flatnonzero(np.isin(np.asarray(self.kinds), kinds))
-
 
 def fit_map(
     data: Floats,

@@ -41,11 +41,12 @@ def harvest(system: rm.System, *, thoughts: int, seed: int = 0) -> dict[str, Har
     questions = _questions(system.task, seed)
     lengths = sorted(set(system.trained_steps or (system.latent_steps,)))
     for share, steps in enumerate(lengths, 1):
-        while min(len(found.thoughts) for found in gathered.values()) < thoughts * share / len(lengths):
+        wanted = thoughts * share // len(lengths)
+        while min(len(found.thoughts) for found in gathered.values()) < wanted:
             trace = system.solve(next(questions), rounds=_ROUNDS, latent_steps=steps)
             for turn in trace.turns:
                 own = gathered[turn.role]
-                room = max(0, round(thoughts * share / len(lengths)) - len(own.thoughts))
+                room = max(0, wanted - len(own.thoughts))
                 own.thoughts.extend(turn.thoughts[:room])
                 own.selves.extend(turn.self_embeds[:room])
                 for receiver, vectors in turn.sent.items():

@@ -155,10 +155,10 @@ class Projector:
 
 def pca_places(vectors: Floats) -> Floats:
     """The first two principal components, (k, 2); the sign of each is fixed by its largest loading."""
-    centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0, dtype=np.float64, keepdims=True)
-    places = np.zeros((len(centred), 2), np.float32)
-    if len(centred) < 2:
+    places = np.zeros((len(vectors), 2), np.float32)
+    if len(vectors) < 2:
         return places
+    centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0, dtype=np.float64, keepdims=True)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     for i, axis in enumerate(axes[:2]):
         places[:, i] = centred @ axis * np.sign(axis[np.argmax(np.abs(axis))])

@@ -16,8 +16,6 @@ from visualizers.figures.islands import Island, find_islands, legible, span_of
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from visualizers.fitted import FittedMap
-
 ROUND_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "star")
 _MARGIN = 0.06  # share of the cloud's span left free around it
 
@@ -65,18 +63,6 @@ class Cloud:
         """The colour of each point's word."""
         colour = {word: theme.word_colour(word) for word in set(self.words)}
         return tuple(colour[word] for word in self.words)
-
-
-def reference_cloud(fitted: FittedMap) -> Cloud:
-    """The reference points of a fitted map, its token anchors left out. Keep it: its labels are worked out once."""
-    rows = fitted.rows("thought", "self", "transfer") if fitted.kinds else np.arange(len(fitted.data))
-    return Cloud(fitted.embedding[rows], tuple(fitted.words[row] for row in rows))
-
-
-def token_anchors(fitted: FittedMap) -> Cloud | None:
-    """The receiver's own tokens of a "received" map, or None if the map holds none."""
-    rows = fitted.rows("token")
-    return Cloud(fitted.embedding[rows], tuple(fitted.words[row] for row in rows)) if len(rows) else None
 
 
 def latent_map(
