@@ -52,7 +52,7 @@ def build_page(shelf: Shelf, shell: Shell, *, sessions: Sessions | None = None) 
     sessions = Sessions() if sessions is None else sessions
     handlers = Explore(shelf, sessions, tuple(role.name for role in pattern.roles))
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
-        gr.HTML(_HEAD)
+        gr.HTML(_HEAD, apply_default_css=False)
         build_explore(demo, shelf, handlers, pattern, shell)
         Api(shelf, sessions).register()
     return demo.queue(default_concurrency_limit=32)

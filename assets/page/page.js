@@ -89,7 +89,9 @@ window.recmas = (() => {
       const Plotly = await loadPlotly(box.dataset.plotly);
       const figure = dress(JSON.parse(props.value));
       key = figure.layout.meta.key;
-      figure.layout.uirevision = key;
+      /* plotly's own memory of the view mixes up axes tied to one scale: the zoom is kept here instead, map by map */
+      figure.layout.uirevision = false;
+      if (bound) figure.layout.dragmode = box._fullLayout.dragmode;
       const zoom = zooms[key];
       if (zoom) {
         figure.layout.xaxis.range = zoom.x;

@@ -10,7 +10,6 @@ import gradio as gr
 
 from recmas_core.errors import BadInput, RecmasError
 from recmas_core.records import Answer, Event, Thought, Token, Trace, Transfer, TurnDone, TurnStart
-
 from visualizers.panels.choices import Choices, whole
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.session import Job, Sessions

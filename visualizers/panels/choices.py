@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from recmas_core.errors import BadInput
 from recmas_core.records import MAX_ROUNDS, Mode, RunConfig, check_question
 from recmas_core.tasks.base import Reading
-
 from visualizers.panels.session import Job
 
 if TYPE_CHECKING:

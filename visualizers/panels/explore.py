@@ -13,7 +13,6 @@ from recmas_core.patterns import Pattern
 from recmas_core.records import check_question
 from recmas_core.tasks import TASKS
 from recmas_core.tasks.base import Task
-
 from visualizers.panels.choices import MAX_THOUGHTS
 from visualizers.panels.explore_handlers import OUTPUTS, Explore, say_error
 from visualizers.panels.layout import Choosing, Showing, choosing, showing
@@ -148,7 +147,9 @@ def agent_choices(shelf: Shelf) -> list[tuple[str, str]]:
     """(what to show, value) of every agent that a role can be given."""
     system = shelf.entry().system
     return [
-        (f"{model_name(a.family)} · d {a.hidden_size} · {a.parameters / 1000:,.0f}k · trained as {role}", f"embedded:{role}")
+        (
+            f"{model_name(a.family)} · d {a.hidden_size} · {a.parameters / 1000:,.0f}k · trained as {role}",
+            f"embedded:{role}",
+        )
         for role, a in system.agents.items()
     ]
-

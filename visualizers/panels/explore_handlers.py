@@ -11,10 +11,9 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.errors import RecmasError
-from recmas_core.records import Thought, Trace
-
+from recmas_core.records import Thought
 from visualizers.panels.choices import Choices
-from visualizers.panels.mapview import RECEIVED, map_panel
+from visualizers.panels.mapview import map_panel
 from visualizers.panels.moments import Scene, move, scene
 from visualizers.panels.render import render, status
 from visualizers.panels.session import Cursor, Goal, Job, Moment, Session, Sessions, one_step, round_end, whole_run
@@ -41,7 +40,9 @@ class Controls:
     @classmethod
     def read(cls, roles: tuple[str, ...], values: tuple[Any, ...]) -> Controls:
         """Controls from the page's values: eight fixed ones, then the agent of each role."""
-        return cls(*values[:8], agents=tuple(zip(roles, values[8:], strict=True)))
+        question, rounds, thoughts, seed, mode, pace, map_of, follow, *agents = values
+        chosen = tuple(zip(roles, agents, strict=True))
+        return cls(question, rounds, thoughts, seed, mode, pace, map_of, follow, chosen)
 
     @property
     def choices(self) -> Choices:
@@ -75,9 +76,7 @@ class Panels:
         """The values that differ from what was sent before; all others are left alone."""
         if before is None:
             return astuple(self)
-        return tuple(
-            new if new != old else gr.skip() for new, old in zip(astuple(self), astuple(before), strict=True)
-        )
+        return tuple(new if new != old else gr.skip() for new, old in zip(astuple(self), astuple(before), strict=True))
 
 
 OUTPUTS = tuple(field.name for field in fields(Panels))
@@ -124,9 +123,7 @@ class Explore:
 
     def round(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """On to the end of the round."""
-        yield from self._advance(
-            request, values, lambda job, entry: round_end(entry.system.pattern, job.config.rounds)
-        )
+        yield from self._advance(request, values, lambda job, entry: round_end(entry.system.pattern, job.config.rounds))
 
     def run(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """On to the answer."""
@@ -265,8 +262,3 @@ class Explore:
             return controls.map_of
         thoughts = [e for e in view.events if isinstance(e, Thought)]
         return thoughts[-1].role if thoughts else self._roles[0]
-
-
-
-
-__all__ = ["OUTPUTS", "PACES", "RECEIVED", "Controls", "Explore", "Panels", "only_status", "say_error", "status_html"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import gradio as gr
 
 from recmas_core.patterns import Pattern
 from recmas_core.tasks.base import Task
-
 from visualizers.panels import render
-from visualizers.panels.explore_handlers import PACES, RECEIVED, status_html
+from visualizers.panels.explore_handlers import PACES, status_html
+from visualizers.panels.mapview import RECEIVED
 from visualizers.panels.moments import scene
 from visualizers.panels.shell import Shell
 from visualizers.theme import role_colour
@@ -71,33 +72,37 @@ class Showing:
     now: gr.Button
 
 
+def html(value: str, name: str | None = None, **options: Any) -> gr.HTML:
+    """A piece of HTML with the page's own styles and nothing of gradio's."""
+    return gr.HTML(value, elem_id=None if name is None else f"recmas-{name}", apply_default_css=False, **options)
+
+
 def choosing(pattern: Pattern, task: Task) -> Choosing:
     """The left side: what to run."""
-    gr.Radio([(pattern.title, pattern.name)], value=pattern.name, label="Pattern", elem_id="recmas-pattern")
-    gr.HTML(pattern_card(pattern), elem_id="recmas-pattern-card")
+    gr.Radio([(pattern.title, pattern.name)], value=pattern.name, label="Pattern", elem_id="recmas-pattern",
+             interactive=True)  # fmt: skip
+    html(pattern_card(pattern), "pattern-card")
     question = gr.Textbox(
         EXAMPLES[0], label="Question", placeholder=task.placeholder, lines=1, max_lines=4, elem_id="recmas-question"
     )
-    note = gr.HTML(elem_id="recmas-note")
+    note = html("", "note")
     with gr.Row(elem_id="recmas-asking"):
         examples = gr.Dropdown(list(EXAMPLES), value=None, label="Examples", elem_id="recmas-examples", min_width=120)
-        dice = gr.Button("🎲 Sample a question", elem_id="recmas-dice", size="sm", min_width=80)
+        dice = gr.Button("Sample a question", elem_id="recmas-dice", size="sm", min_width=80)
     with gr.Row(elem_id="recmas-fields"):
         rounds = gr.Number(ROUNDS, label="Rounds", elem_id="recmas-rounds", min_width=60)
         thoughts = gr.Number(THOUGHTS, label="Thoughts per turn", elem_id="recmas-thoughts", min_width=60)
         seed = gr.Number(0, label="Seed", elem_id="recmas-seed", min_width=60)
-    trained = gr.HTML(elem_id="recmas-trained")
+    trained = html("", "trained")
     with gr.Row(elem_id="recmas-transport"):
         step = gr.Button("Step", elem_id="recmas-step", variant="primary")
         round_ = gr.Button("Round", elem_id="recmas-round")
         run = gr.Button("Run", elem_id="recmas-run")
         pause = gr.Button("Pause", elem_id="recmas-pause")
         reset = gr.Button("Reset", elem_id="recmas-reset")
-    with gr.Row(elem_id="recmas-how"):
-        mode = gr.Radio(
-            [("latent thoughts", "latent"), ("text", "text")], value="latent", label="Pass on", min_width=100
-        )
-        pace = gr.Radio(list(PACES), value="calm", label="Pace", min_width=90)
+    with gr.Group(elem_id="recmas-how"):
+        mode = gr.Radio([("latent thoughts", "latent"), ("text", "text")], value="latent", label="Pass on")
+        pace = gr.Radio(list(PACES), value="calm", label="Pace")
     with gr.Accordion("Agents", open=False, elem_id="recmas-agents"):
         agents = tuple(
             gr.Dropdown(
@@ -106,12 +111,12 @@ def choosing(pattern: Pattern, task: Task) -> Choosing:
             )
             for role in pattern.roles
         )  # fmt: skip
-        links = gr.HTML(elem_id="recmas-links")
+        links = html("", "links")
     with gr.Accordion("About this little world", open=False):
-        gr.HTML(f'<p class="recmas-hint">{escape(task.about)}</p><p class="recmas-hint">{escape(task.limit)}</p>')
+        html(f'<p class="recmas-hint">{escape(task.about)}</p><p class="recmas-hint">{escape(task.limit)}</p>')
     with gr.Accordion("Keyboard", open=False):
         rows = "".join(f"<li><kbd>{escape(key)}</kbd> {escape(what)}</li>" for key, what in _KEYS)
-        gr.HTML(f'<ul class="recmas-keys">{rows}</ul>')
+        html(f'<ul class="recmas-keys">{rows}</ul>')
     return Choosing(
         question, note, examples, dice, rounds, thoughts, seed, trained, step, round_, run, pause, reset, mode, pace,
         agents, links,
@@ -122,43 +127,43 @@ def showing(pattern: Pattern, shell: Shell) -> Showing:
     """The stage: what happens."""
     empty = scene(pattern, None, None, ROUNDS)
 
-    def piece(value: str, name: str, *, card: bool = True) -> gr.HTML:
-        classes = ["recmas-card"] if card else []
+    def piece(value: str, name: str) -> gr.HTML:
         script = "recmas.piece(element, trigger, watch, 'pick');"
-        return gr.HTML(value, elem_id=f"recmas-{name}", elem_classes=classes, js_on_load=script, head=shell.head)
+        return html(value, name, js_on_load=script, head=shell.head)
 
-    status = gr.HTML(status_html("The agents are being loaded."), elem_id="recmas-status")
-    topology = gr.HTML(
-        render.topology(empty, None), elem_id="recmas-topology", elem_classes=["recmas-card"], head=shell.head,
+    with gr.Row(elem_id="recmas-top"):
+        status = html(status_html("The agents are being loaded."), "status")
+        when = piece("", "when")
+    topology = html(
+        render.topology(empty, None), "topology", head=shell.head,
         html_template='<div class="recmas-picture"></div>', js_on_load="recmas.picture(element, props, watch);",
     )  # fmt: skip
-    meters = gr.HTML(render.meters(empty, None), elem_id="recmas-meters", elem_classes=["recmas-card"])
-    strip = piece(render.strip(empty, None), "strip")
-    when = piece("", "when", card=False)
+    meters = html(render.meters(empty, None), "meters")
     with gr.Row(elem_id="recmas-middle"):
-        with gr.Column(elem_id="recmas-left", elem_classes=["recmas-card"], min_width=280):
+        with gr.Column(elem_id="recmas-left", min_width=280):
             with gr.Row(elem_id="recmas-mapbar"):
                 map_of = gr.Radio(
                     [*(role.name for role in pattern.roles), RECEIVED], value=pattern.roles[0].name, label="Latent map",
                     elem_id="recmas-map-of", container=False, min_width=240,
                 )  # fmt: skip
                 follow = gr.Checkbox(True, label="follow", elem_id="recmas-follow", container=False, min_width=70)
-            plot = gr.HTML(
-                "", elem_id="recmas-map", head=shell.head,
+            plot = html(
+                "", "map", head=shell.head,
                 html_template=f'<div class="recmas-map" data-plotly="{escape(shell.plotly)}"></div>',
                 js_on_load="recmas.map(element, props, trigger, watch, 'pick');",
             )  # fmt: skip
-            caption = gr.HTML(elem_id="recmas-caption")
+            caption = html("", "caption")
         with gr.Column(elem_id="recmas-right", min_width=240):
             table = piece(render.table(empty, None), "table")
-            with gr.Column(elem_id="recmas-saying", elem_classes=["recmas-card"]):
-                detail = gr.HTML(render.detail(empty, None), elem_id="recmas-detail")
+            with gr.Column(elem_id="recmas-saying"):
+                detail = html(render.detail(empty, None), "detail")
                 with gr.Row(elem_id="recmas-speaking"):
                     speak = gr.Button("Speak", elem_id="recmas-speak", size="sm", min_width=70)
-                    speech = gr.HTML(elem_id="recmas-speech")
-            with gr.Column(elem_id="recmas-reads", elem_classes=["recmas-card"]):
-                gr.HTML('<h3 class="recmas-h3">What this turn reads</h3>')
-                prompt = gr.HTML(render.prompt(empty), elem_id="recmas-prompt")
+                    speech = html("", "speech")
+            with gr.Column(elem_id="recmas-reads"):
+                html('<h3 class="recmas-h3">What this turn reads</h3>')
+                prompt = html(render.prompt(empty), "prompt")
+    strip = piece(render.strip(empty, None), "strip")
     with gr.Row(elem_id="recmas-time"):
         back = gr.Button("Back in time", elem_id="recmas-back")
         forward = gr.Button("Forward in time", elem_id="recmas-forward")

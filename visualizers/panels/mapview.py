@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
-from recmas_core.records import Thought, Transfer
+import numpy as np
 
+from recmas_core.records import Array, Thought, Transfer
 from visualizers.figures.latent_map import MapPoint, latent_map
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.theme import role_colour
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 RECEIVED = "received"
 
@@ -54,8 +59,8 @@ def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str) -> MapPanel:
     figure = latent_map(points=points, cloud=cloud)
     width = notes.system.agents[role].hidden_size
     what = (
-        f"Each large mark is one thought of the <b>{escape(view.title(role))}</b>: its last hidden state, {width} "
-        "numbers; the shape tells the round."
+        f"Each large mark is a thought of the <b>{escape(view.title(role))}</b> (its last hidden state, {width} "
+        "numbers); shapes tell rounds."
     )
     return _panel(figure, f"{role}.thoughts", what, cloud is not None, method)
 
@@ -82,30 +87,28 @@ def received_map(view: Scene, notes: Notes, atlas: Atlas) -> MapPanel:
     cloud, tokens = atlas.cloud(receiver, RECEIVED), atlas.tokens(receiver, RECEIVED)
     figure = latent_map(points=points, cloud=cloud, anchors=tokens)
     what = (
-        f"What arrived at the <b>{escape(view.title(receiver))}</b> over its links, among the embeddings of its own "
-        "words (the labels): a thought lies by the word that it is read as."
+        f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, among the embeddings of its own "
+        "words (the labels): a thought lies near the word that it is read as."
     )
     return _panel(figure, f"{receiver}.received", what, cloud is not None, method)
 
 
-def _places(atlas: Atlas, role: str, space: str, vectors: list) -> tuple[list[tuple[float, float]], str]:  # type: ignore[type-arg]
-    import numpy as np
-
+def _places(atlas: Atlas, role: str, space: str, vectors: list[Array]) -> tuple[list[tuple[float, float]], str]:
     if not vectors:
         return [], ""
     placed = atlas.place(role, space, np.stack(vectors))
     return [(float(x), float(y)) for x, y in placed.xy], placed.method
 
 
-def _panel(figure: object, key: str, what: str, mapped: bool, method: str) -> MapPanel:
-    figure.update_layout(meta={"key": key, "method": method})  # type: ignore[attr-defined]
+def _panel(figure: go.Figure, key: str, what: str, mapped: bool, method: str) -> MapPanel:
+    figure.update_layout(meta={"key": key, "method": method})
     behind = (
-        " The cloud behind is a UMAP of reference vectors from training questions, coloured by the word each says."
+        " Behind: a UMAP of reference vectors from training questions, coloured by the word each says."
         if mapped
         else ""
     )
     how = f' <span class="recmas-method">Placed by {escape(method)}.</span>' if method else ""
-    return MapPanel(figure.to_json(), f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>')  # type: ignore[attr-defined]
+    return MapPanel(figure.to_json(), f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>')
 
 
 def _phrase(said: Said, *, percent: bool = True) -> str:

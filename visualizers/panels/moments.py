@@ -7,7 +7,6 @@ from typing import Literal
 
 from recmas_core.patterns import Pattern, Place
 from recmas_core.records import Answer, Event, Thought, Token, Trace, Transfer, TurnStart, turn_of
-
 from visualizers.panels.session import Cursor
 
 

@@ -76,4 +76,3 @@ class Notes:
             return tuple((word.text, float(word.score)) for word in read(vector[None])[0])
 
         return self._memo.get((kind, role, vector.tobytes()), make)
-

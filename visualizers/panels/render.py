@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 from recmas_core.patterns import Place
 from recmas_core.records import Answer, Thought, Token, Transfer, Turn, TurnDone, TurnStart
 from recmas_core.tasks.base import Reading
-
 from visualizers.figures.meters import Meter, meters_html
 from visualizers.figures.probe_table import ProbeRow, probe_table_html
 from visualizers.figures.prompt import prompt_html
@@ -78,13 +76,16 @@ def strip(view: Scene, notes: Notes | None) -> str:
     shown = None if view.start is None else view.start.turn
 
     def item(place: Place) -> StripTurn:
-        state = "done" if place.turn in done else "running" if place.turn in begun else "waiting"
-        saying = "" if notes is None else _saying(view, notes, place.turn, done.get(place.turn))
-        colour = role_colour(view.pattern, place.role)
-        selected = place.turn == shown
-        title = view.title(place.role)
         return StripTurn(
-            place.turn, place.round, place.role, title, colour, state, saying, place.decodes, selected  # type: ignore[arg-type]
+            index=place.turn,
+            round=place.round,
+            role=place.role,
+            title=view.title(place.role),
+            colour=role_colour(view.pattern, place.role),
+            state="done" if place.turn in done else "running" if place.turn in begun else "waiting",
+            saying="" if notes is None else _saying(view, notes, place.turn, done.get(place.turn)),
+            decodes=place.decodes,
+            selected=place.turn == shown,
         )
 
     return turn_strip_html([item(place) for place in view.places])
@@ -161,8 +162,7 @@ def meters(view: Scene, reading: Reading | None) -> str:
                 similarity,
                 "Mean cosine of the newest turn's thoughts with the same role's thoughts one round before.",
             ),
-            Meter("Answer", answer if answer is None or answer.strip() else "(empty)") if answer is not None
-            else Meter("Answer", "–"),
+            Meter("Answer", "–" if answer is None else answer.strip() or "(empty)"),
             verdict(answer, reading),
         ]
     )
@@ -225,7 +225,7 @@ def status(view: Scene, *, running: bool) -> str:
     sentence = _happened(view, last)
     if isinstance(last, Answer):
         return sentence
-    return sentence if running else f"{sentence} Paused: Step, Round or Run goes on from here."
+    return sentence if running else f"{sentence} Paused."
 
 
 def _happened(view: Scene, last: object) -> str:
@@ -245,8 +245,3 @@ def _happened(view: Scene, last: object) -> str:
         case TurnStart(role=role, round=round_):
             return f"Round {round_}: {view.title(role)} reads its prompt."
     return ""
-
-
-def sequence(words: Sequence[Said]) -> str:
-    """The likeliest word of each reading, as a phrase."""
-    return " ".join(said[0][0].strip() for said in words if said)

@@ -75,7 +75,12 @@ class Job:
 
     def same_as(self, other: Job) -> bool:
         """Whether both ask for the same run."""
-        return (self.agents, self.config, self.asked) == (other.agents, other.config, other.asked)
+        return (self.agents, self.asked, _settings(self.config)) == (other.agents, other.asked, _settings(other.config))
+
+
+def _settings(config: RunConfig) -> tuple[object, ...]:
+    """What the page's controls decide of a configuration, as something that can be compared."""
+    return config.question, config.rounds, config.latent_steps, config.seed, config.mode, config.system
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +230,7 @@ class Sessions:
         clock: Seconds, monotonic; for tests.
     """
 
-    def __init__(
-        self, *, limit: int = 256, keep: float = 3600.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, limit: int = 256, keep: float = 3600.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._keep, self._clock = limit, keep, clock
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -259,6 +262,8 @@ class Sessions:
 
     def _outdated(self) -> list[Session]:
         now = self._clock()
-        keys = [key for key, session in self._sessions.items() if now - session.used > self._keep]
-        keys += [key for key in self._sessions if key not in keys][: max(0, len(self._sessions) - len(keys) - self._limit)]
-        return [self._sessions.pop(key) for key in keys]
+        old = [key for key, session in self._sessions.items() if now - session.used > self._keep]
+        gone = [self._sessions.pop(key) for key in old]
+        while len(self._sessions) > self._limit:
+            gone.append(self._sessions.popitem(last=False)[1])
+        return gone
