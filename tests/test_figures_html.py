@@ -102,7 +102,9 @@ def test_rows_of_different_length_fill_the_table() -> None:
 
 def test_white_space_is_made_visible() -> None:
     text = Reader(probe_table_html([row(words=(("\n", 0.5), ("  ", 0.3), ("", 0.1)))])).text
-    assert "⏎" in text and "␣" in text and "∅" in text
+    assert "⏎" in text
+    assert "␣" in text
+    assert "∅" in text
 
 
 def test_no_thoughts_say_what_to_do() -> None:
@@ -123,7 +125,8 @@ def test_strip_groups_by_round_and_disables_what_is_to_come() -> None:
 
 def test_the_decoding_turn_shows_its_answer() -> None:
     html = turn_strip_html([turn(decodes=True, saying="8")])
-    assert "→ 8" in html and "answers 8" in html
+    assert "→ 8" in html
+    assert "answers 8" in html
 
 
 def test_meters_are_a_description_list_in_order() -> None:
@@ -172,4 +175,5 @@ def test_stylesheet_covers_what_is_drawn_and_loads_nothing() -> None:
     css = stylesheet()
     for name in ("recmas-probe", "recmas-strip", "recmas-meters", "recmas-prompt", "recmas-chip", "recmas-motion"):
         assert f".{name}" in css
-    assert "url(" not in css and "@import" not in css
+    assert "url(" not in css
+    assert "@import" not in css

@@ -28,7 +28,8 @@ def traces(**arguments: object) -> dict[str, dict]:
 def test_live_points_are_one_trace_that_leads_back_to_the_thoughts() -> None:
     points = [point(1, 1, 0, 0), point(2, 2, 0, 1), point(3, 3, 3, 0, 2)]
     found = traces(points=points, cloud=CLOUD)["thoughts"]
-    assert found["x"] == [1, 2, 3] and found["y"] == [1, 2, 3]
+    assert found["x"] == [1, 2, 3]
+    assert found["y"] == [1, 2, 3]
     assert found["customdata"] == [[0, 0], [0, 1], [3, 0]]
     assert found["marker"]["symbol"][0] == found["marker"]["symbol"][1] != found["marker"]["symbol"][2]
 
@@ -39,7 +40,8 @@ def test_the_trace_is_there_before_the_first_thought_and_without_a_cloud() -> No
 
 def test_the_line_is_broken_between_turns() -> None:
     found = traces(points=[point(1, 1, 0, 0), point(2, 2, 0, 1), point(3, 3, 3, 0)], cloud=None)["order"]
-    assert found["x"] == [1, 2, None, 3] and found["connectgaps"] is False
+    assert found["x"] == [1, 2, None, 3]
+    assert found["connectgaps"] is False
 
 
 def test_chosen_and_newest_are_ringed() -> None:
@@ -63,7 +65,8 @@ def test_axes_hold_still_until_a_point_lies_outside() -> None:
 
     assert ranges([]) == ranges([point(5, 5)]) == ranges([point(5, 5), point(0, 10)])
     (x0, x1), (y0, y1) = ranges([point(30, 5)])
-    assert x1 > 30 and (x0, y0, y1) == (ranges([])[0][0], *ranges([])[1])
+    assert x1 > 30
+    assert (x0, y0, y1) == (ranges([])[0][0], *ranges([])[1])
 
 
 def test_zoom_survives_new_points_but_not_another_map() -> None:
@@ -76,7 +79,8 @@ def test_words_and_method_are_shown_as_text_not_markup() -> None:
     evil = MapPoint(0, 0, "<b>x", "<script>", "#2b83c4", 0, 1, 0)
     found = traces(points=[evil], cloud=Cloud(XY, ("<i>",) * 6), title="<u>", method="<s>")
     assert found["thoughts"]["text"] == ["<b>&lt;b&gt;x</b><br>&lt;script&gt;"]
-    assert "<i>" not in json.dumps(found) and "<u>" not in found["layout"]["title"]["text"]
+    assert "<i>" not in json.dumps(found)
+    assert "<u>" not in found["layout"]["title"]["text"]
     assert [a["text"] for a in found["layout"]["annotations"]] == ["&lt;s&gt;"]
 
 
@@ -89,7 +93,8 @@ def test_each_island_is_written_once_in_its_words_colour() -> None:
 def test_anchors_are_crosses_with_their_words() -> None:
     anchors = Cloud(np.array([[5, 5]], np.float32), ("done",))
     found = traces(points=[], cloud=CLOUD, anchors=anchors)
-    assert found["tokens"]["text"] == ["done"] and "<b>done</b>" in found["words"]["text"]
+    assert found["tokens"]["text"] == ["done"]
+    assert "<b>done</b>" in found["words"]["text"]
 
 
 def test_islands_join_near_points_of_one_word_only() -> None:

@@ -47,12 +47,15 @@ def test_every_role_and_edge_is_drawn_inside_the_picture(pattern: Pattern) -> No
     assert len(groups(root, "recmas-edge")) == len(pattern.edges)
     drawing = draw_pattern(pattern)
     for box in drawing.boxes.values():
-        assert 0 <= box.x and box.x + BOX_W <= drawing.width
-        assert 0 <= box.y and box.y + BOX_H <= drawing.height
+        assert box.x >= 0
+        assert box.x + BOX_W <= drawing.width
+        assert box.y >= 0
+        assert box.y + BOX_H <= drawing.height
     for route in drawing.routes.values():
         for pair in route.head.split():
             x, y = map(float, pair.split(","))
-            assert 0 <= x <= drawing.width and 0 <= y <= drawing.height
+            assert 0 <= x <= drawing.width
+            assert 0 <= y <= drawing.height
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.name)
@@ -110,7 +113,8 @@ def test_captions_are_escaped_and_replaced_while_decoding() -> None:
     calm = "".join(parse(topology_svg(SEQUENTIAL, active=None, hop=None, captions=captions)).itertext())
     assert "<b>Gemma & co" in calm
     busy = topology_svg(SEQUENTIAL, active="solver", hop=None, decoding=True, captions=captions)
-    assert "Gemma" not in busy and "writes the answer" in busy
+    assert "Gemma" not in busy
+    assert "writes the answer" in busy
 
 
 def test_round_counter_has_a_dot_per_round() -> None:

@@ -39,7 +39,8 @@ def fitted() -> FittedMap:
 def warm(fitted: FittedMap) -> Projector:
     projector = Projector({KEY: fitted})
     projector.warm_up()
-    assert projector.wait(300) and projector.status == "umap"
+    assert projector.wait(300)
+    assert projector.status == "umap"
     return projector
 
 
@@ -77,7 +78,8 @@ def test_a_point_never_moves_because_others_come(warm: Projector) -> None:
     assert fresh.wait(300)
     for i in (5, 0, 3):
         np.testing.assert_array_equal(fresh.place(KEY, new[i : i + 1]).xy[0], together.xy[i])
-    assert together.method == projection.BY_UMAP and together.xy.dtype == np.float32
+    assert together.method == projection.BY_UMAP
+    assert together.xy.dtype == np.float32
 
 
 def test_places_are_umaps_own_transform_of_each_vector(warm: Projector, fitted: FittedMap) -> None:
@@ -101,7 +103,8 @@ def test_neighbours_serve_until_umap_is_warm(fitted: FittedMap) -> None:
     cold = Projector({KEY: fitted})
     new = vectors(4, 6)
     placed = cold.place(KEY, new)
-    assert cold.status == "neighbours" and placed.method == projection.BY_NEIGHBOURS
+    assert cold.status == "neighbours"
+    assert placed.method == projection.BY_NEIGHBOURS
     unit = fitted.data / np.linalg.norm(fitted.data, axis=1, keepdims=True)
     nearest = np.argsort(-(new[0] @ unit.T))[:15]
     np.testing.assert_allclose(placed.xy[0], fitted.embedding[nearest].mean(0), rtol=1e-5)
@@ -117,9 +120,11 @@ def test_a_failed_warm_up_is_told_and_places_go_on(fitted: FittedMap) -> None:
     broken = Projector({KEY: replace(fitted, metric="no such metric")})
     broken.warm_up()
     assert broken.wait(300)
-    assert broken.status.startswith("failed: ") and "metric" in broken.status
+    assert broken.status.startswith("failed: ")
+    assert "metric" in broken.status
     placed = broken.place(KEY, vectors(2, 9))
-    assert placed.xy.shape == (2, 2) and "UMAP failed" in placed.method
+    assert placed.xy.shape == (2, 2)
+    assert "UMAP failed" in placed.method
 
 
 @pytest.mark.parametrize(
@@ -200,7 +205,8 @@ def test_pca_of_a_growing_run_stays_where_it_was() -> None:
     shown = projector.place_unmapped(run[:11]).xy
     after = projector.place_unmapped(run, shown=shown)
     moved = np.linalg.norm(after.xy[:11] - shown, axis=1)
-    assert "PCA" in after.method and after.xy.shape == (12, 2)
+    assert "PCA" in after.method
+    assert after.xy.shape == (12, 2)
     assert np.median(moved) < 0.1 * np.ptp(shown, axis=0).max()
 
 

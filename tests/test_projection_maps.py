@@ -58,15 +58,18 @@ def test_a_map_holds_what_its_space_holds(made: tuple[Path, list[str]], system: 
         vectors, names = token_embeddings(agent)
         count = len(names)
         np.testing.assert_array_equal(received.data[:count], vectors)
-        assert received.words[:count] == names and received.kinds[:count] == ("token",) * count
+        assert received.words[:count] == names
+        assert received.kinds[:count] == ("token",) * count
         # A token's nearest token is itself: the words of the space are right.
         assert tuple(words[0].text.strip() for words in rm.nearest(agent, vectors, 1)) == names
-        assert set(received.kinds[count:]) == {"self", "transfer"} and not set(names) & set(agent.special_tokens)
+        assert set(received.kinds[count:]) == {"self", "transfer"}
+        assert not set(names) & set(agent.special_tokens)
 
 
 def test_quality_is_measured_kept_and_told(made: tuple[Path, list[str]]) -> None:
     for (role, space), fitted in load_maps(made[0]).items():
-        assert 0 <= fitted.quality["trustworthiness"] <= 1 and fitted.quality["k"] == 15
+        assert 0 <= fitted.quality["trustworthiness"] <= 1
+        assert fitted.quality["k"] == 15
         line = next(line for line in made[1] if line.startswith(f"{role}.{space}.npz"))
         assert f"{fitted.quality['trustworthiness']:.3f}" in line
 

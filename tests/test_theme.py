@@ -52,5 +52,6 @@ def test_oklch_meets_known_values_and_stays_in_gamut() -> None:
 def test_layout_is_transparent_and_keeps_the_zoom() -> None:
     layout = theme.layout(height=300)
     assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
-    assert layout["uirevision"] and layout["height"] == 300
+    assert layout["uirevision"]
+    assert layout["height"] == 300
     assert "height" not in theme.layout()

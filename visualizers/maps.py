@@ -88,8 +88,7 @@ def token_embeddings(agent: Agent, *, most: int = 500) -> tuple[Floats, tuple[st
     import torch
 
     special = set(agent.special_tokens)
-    count = agent.model.get_input_embeddings().weight.shape[0]
-    names = {i: agent.word(i).strip() for i in range(min(count, most))}
+    names = {i: agent.word(i).strip() for i in range(min(len(agent.tokenizer), most))}
     kept = [i for i, name in names.items() if name not in special]
     with torch.no_grad():
         vectors = agent.embed(torch.tensor(kept)).float().cpu().numpy()

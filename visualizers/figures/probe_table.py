@@ -74,7 +74,8 @@ def _cell(word: str, score: float, colour: str, measure: str) -> str:
     faint = ' class="recmas-faint"' if score < 0.02 else ""
     hint = escape(f"{shown_word(word)}: {measure} {score:.3f}")
     return (
-        f'<td title="{hint}"{faint}><span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'
+        f'<td title="{hint}"{faint}>'
+        f'<span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'
         f'<span class="recmas-word">{escape(shown_word(word))}</span> '
         f'<span class="recmas-score">{score:.2f}</span></td>'
     )
