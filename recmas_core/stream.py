@@ -97,9 +97,9 @@ def apply_edits(config: RunConfig, place: Place, receiver: str, vectors: Tensor)
             raise BadInput("edit", f"names position {positions}, the turn has {steps} thoughts", "Count from 0.")
         old = vectors[:, positions]
         new = _edited(edit, config, place, receiver, old, positions, number)
-        if new.shape[-2:] != old.shape[-2:]:
-            todo = f"Offer {tuple(old.shape[-2:])} numbers."
-            raise DimensionMismatch(f"edit of turn {edit.turn}", f"offers {tuple(new.shape[-2:])}", todo)
+        if new.shape != old.shape:
+            todo = f"Offer {tuple(old.shape[1:])} numbers."
+            raise DimensionMismatch(f"edit of turn {edit.turn}", f"offers {tuple(new.shape[1:])}", todo)
         vectors = vectors.clone()
         vectors[:, positions] = new.to(vectors)
     return vectors
@@ -113,7 +113,7 @@ def _edited(
     if edit.kind == "scale":
         return old * _number(edit)
     if edit.kind == "set":
-        return torch.tensor(np.atleast_2d(np.asarray(edit.value, dtype=np.float32)))[None]
+        return torch.tensor(_matrix(edit))[None]
     if edit.kind == "noise":
         generator = torch.Generator().manual_seed((config.seed * 7_919 + place.turn * 31 + number) % 2**63)
         size = (1.0 if edit.value is None else _number(edit)) * old.float().square().mean().sqrt()
@@ -127,6 +127,14 @@ def _edited(
         todo = "Run both with as many thoughts per turn."
         raise BadInput("edit 'swap'", f"finds only {len(other)} thoughts in the other run", todo)
     return torch.tensor(other[list(positions)])[None]
+
+
+def _matrix(edit: Edit) -> Array:
+    try:
+        return np.atleast_2d(np.array(edit.value, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        todo = "Give value=, an array (positions, receiver's width)."
+        raise BadInput("edit 'set'", f"takes an array of numbers ({error})", todo) from error
 
 
 def _number(edit: Edit) -> float:

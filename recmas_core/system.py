@@ -105,6 +105,7 @@ class System:
         options["edits"] = tuple(options.get("edits", ()))
         config = RunConfig(question=question, **options)
         self.check(question)
+        self._check_edits(config.edits, config.rounds)
         return config
 
     def run(self, question: str, **options: Any) -> Iterator[Event]:
@@ -149,12 +150,23 @@ class System:
             rounds: Another number of rounds.
 
         Raises:
-            BadInput: If the trace does not fit this system or has fewer turns.
+            BadInput: If the trace does not fit this system, has fewer turns or none left to run, or if a kept turn
+                decoded the answer that would have to think in a run of so many rounds.
         """
         if trace.pattern != self.pattern.name:
             todo = f"Load a {trace.pattern!r} system to go on with it."
             raise BadInput("trace", f"is of the pattern {trace.pattern!r}, not {self.pattern.name!r}", todo)
-        return self._stream(trace.fork(len(trace.turns) if turn is None else turn, edits=tuple(edits), rounds=rounds))
+        kept = len(trace.turns) if turn is None else turn
+        fork = trace.fork(kept, edits=tuple(edits), rounds=rounds)
+        before, after = (self.pattern.schedule(each.config.rounds) for each in (trace, fork))
+        if kept >= len(after):
+            what = f"is {kept}, but a run of {fork.config.rounds} rounds ends with turn {len(after) - 1}"
+            raise BadInput("turn", what, "Go on from an earlier turn, or with more rounds.")
+        if any(before[i].decodes and not after[i].decodes for i in range(kept)):
+            what = f"is {kept}, but turn {kept - 1} decoded the answer and would think in {fork.config.rounds} rounds"
+            raise BadInput("turn", what, f"Go on from turn {kept - 1} or an earlier one.")
+        self._check_edits(tuple(edits), fork.config.rounds)
+        return self._stream(fork)
 
     def _stream(self, trace: Trace) -> Iterator[Event]:
         if trace.config.mode == "text" and trace.config.edits:
@@ -188,6 +200,18 @@ class System:
         from recmas_core.folders import save_system
 
         save_system(self, Path(path))
+
+    def _check_edits(self, edits: tuple[Edit, ...], rounds: int) -> None:
+        """Refuse an edit that could never apply: of no thinking turn, or for a role that turn does not send to."""
+        thinking = {place.turn: place.role for place in self.pattern.schedule(rounds) if not place.decodes}
+        for edit in edits:
+            if edit.turn not in thinking:
+                todo = f"Turns 0 to {max(thinking, default=0)} send thoughts; the last one answers."
+                raise BadInput("edit", f"names turn {edit.turn}, which sends nothing in {rounds} rounds", todo)
+            receivers = self.pattern.receivers_of(thinking[edit.turn])
+            if edit.receiver is not None and edit.receiver not in receivers:
+                what = f"names the receiver {edit.receiver!r}, to whom {thinking[edit.turn]!r} does not send"
+                raise BadInput("edit", what, f"Choose from {receivers}, or leave it out.")
 
     def _check_link(self, sender: str, receiver: str, link: nn.Module) -> None:
         want = (self.agents[sender].hidden_size, self.agents[receiver].hidden_size)
