@@ -64,6 +64,7 @@ class SystemRecipe:
 
 
 _GEMMA = {
+    "initializer_range": 0.08,
     "sliding_window": 512,
     "query_pre_attn_scalar": 32,
     "layer_types": ["full_attention"] * 3,

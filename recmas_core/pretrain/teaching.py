@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from recmas_core.pretrain.lessons import draw_batch
 from recmas_core.pretrain.recipes import AgentRecipe
 from recmas_core.pretrain.shaping import make_model, make_tokenizer
+from recmas_core.schedule import cosine_rate
 from recmas_core.tasks.chain import VOCABULARY
 
 SAVE_EVERY = 100
@@ -42,12 +42,8 @@ class TeachStep:
 def _rate(recipe: AgentRecipe, step: int) -> float:
     """Learning rate: a warm-up and a cosine to a tenth for the text stage, a gentler cosine for the soft one."""
     if step < recipe.text_steps:
-        return recipe.lr * min(1, (step + 1) / 100) * (0.1 + 0.9 * _cosine(step / recipe.text_steps))
-    return 0.4 * recipe.lr * (0.02 + 0.98 * _cosine((step - recipe.text_steps) / max(1, recipe.soft_steps)))
-
-
-def _cosine(part: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * part))
+        return cosine_rate(recipe.lr, step, recipe.text_steps, warmup=100, floor=0.1)
+    return cosine_rate(0.4 * recipe.lr, step - recipe.text_steps, recipe.soft_steps, floor=0.02)
 
 
 def blur(embeds: Tensor, slot: Tensor, rows: Tensor) -> Tensor:
