@@ -7,8 +7,24 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import DynamicCache, LinearAttentionLayer
 
 from recmas_core.agents import Agent
+
+
+class _AssignedState(LinearAttentionLayer):
+    """Keeps each new recurrent state as it comes. The original writes over the last one, which backward still needs."""
+
+    def update_recurrent_state(self, recurrent_states: Tensor, state_idx: int = 0, **kwargs: object) -> Tensor:
+        self.recurrent_states[state_idx] = recurrent_states
+        self.is_recurrent_states_initialized[state_idx] = True
+        return recurrent_states
+
+
+def _new_cache(agent: Agent) -> DynamicCache:
+    cache = DynamicCache(config=agent.model.config)
+    cache.layers = [_AssignedState() if type(layer) is LinearAttentionLayer else layer for layer in cache.layers]
+    return cache
 
 
 class Reader:
@@ -23,7 +39,7 @@ class Reader:
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
-        self._cache: object | None = None
+        self._cache = _new_cache(agent)
         self._pad: Tensor | None = None
         self.length = 0
 
@@ -48,6 +64,6 @@ class Reader:
             columns = torch.arange(self.length + embeds.shape[1], device=embeds.device)
             options["attention_mask"] = (columns >= self._pad[:, None]).long()
             options["position_ids"] = (columns[self.length :] - self._pad[:, None]).clamp(min=0)
-        hidden, self._cache = self.agent.forward(embeds, past_key_values=self._cache, **options)
+        hidden, _ = self.agent.forward(embeds, past_key_values=self._cache, **options)
         self.length += embeds.shape[1]
         return hidden
