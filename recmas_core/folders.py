@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recmas_core.agents import Agent
-from recmas_core.errors import DimensionMismatch, SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import DimensionMismatch, RecmasError, SystemNotFound, UnsafeCheckpoint
 from recmas_core.links import InnerLink, LinkVariant, OuterLink
 from recmas_core.patterns import get_pattern
 from recmas_core.prompts import RolePrompt
@@ -67,7 +69,19 @@ def load_folder(folder: Path, *, name: str, device: str = "cpu", dtype: str = "f
         UnsafeCheckpoint: If a file in it is damaged.
     """
     manifest = read_manifest(folder)
+    try:
+        return _assemble(folder, manifest, name, device, dtype)
+    except (KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, RecmasError):
+            raise
+        todo = "Save the system again."
+        raise UnsafeCheckpoint("system.json", f"does not describe a system ({error!r})", todo) from error
+
+
+def _assemble(folder: Path, manifest: dict[str, Any], name: str, device: str, dtype: str) -> System:
     pattern = get_pattern(manifest["pattern"])
+    if not isinstance(manifest["latent_steps"], int):
+        raise TypeError(f"latent_steps is {manifest['latent_steps']!r}")
     agents = {role: _entry(folder, entry, device, dtype) for role, entry in manifest["agents"].items()}
     links = {edge.key: load_link(link_path(folder, *edge.key)) for edge in pattern.edges}
     for link in links.values():
@@ -139,16 +153,34 @@ def load_agent(
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
         raise UnsafeCheckpoint(f"agent {name!r}", f"cannot be read ({error})", "Save or fetch it again.") from error
+    absent = sorted(info["missing_keys"])
+    if absent:  # transformers would leave them at random
+        what = f"lacks {len(absent)} of its weights, such as {absent[0]!r}"
+        raise UnsafeCheckpoint(f"agent {name!r}", what, "Save or fetch it again.")
+    for parameter in model.parameters():  # off the file's unaligned pages: the same sums, to the bit, as before saving
+        parameter.data = parameter.data.clone()
     path = folder / "inner.safetensors"
     inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
     inner.to(device, getattr(torch, dtype))
     return Agent(name, model.to(device), tokenizer, inner, wording=wording, source=str(folder))
+
+
+_KINDS: Mapping[str, Callable[[int, int, LinkVariant], nn.Module]] = MappingProxyType(
+    {"InnerLink": lambda width, _, variant: InnerLink(width, variant), "OuterLink": OuterLink}
+)
+
+
+def _variant(values: dict[str, int | bool]) -> LinkVariant:
+    variant = LinkVariant(**values)
+    if variant.layers not in (1, 2) or not all(isinstance(value, int) for value in values.values()):
+        raise ValueError(f"no such variant: {values}")
+    return variant
 
 
 def save_link(link: nn.Module, path: Path) -> None:
@@ -176,15 +208,14 @@ def load_link(path: Path) -> nn.Module:
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
             state = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (not a dict)
-        variant = LinkVariant(**json.loads(metadata["variant"]))
+        kind, variant = _KINDS[metadata["kind"]], _variant(json.loads(metadata["variant"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise UnsafeCheckpoint(f"link {path.stem!r}", f"cannot be read ({error})", "Save it again.") from error
-    width = state["proj1.weight"].shape[1]
-    out = state.get("proj2.weight", state["proj1.weight"]).shape[0]
-    link = InnerLink(width, variant) if metadata.get("kind") == "InnerLink" else OuterLink(width, out, variant)
     try:
+        width, out = state["proj1.weight"].shape[1], state.get("proj2.weight", state["proj1.weight"]).shape[0]
+        link = kind(width, out, variant)
         link.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, IndexError) as error:
         todo = "Load the link with the variant it was saved with."
         raise DimensionMismatch(f"link {path.stem!r}", f"has other tensors ({error})", todo) from error
     return link.requires_grad_(False).eval()

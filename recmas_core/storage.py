@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -26,6 +28,12 @@ _CLASSES = MappingProxyType(
             records.Answer,
         )
     }
+)  # fmt: skip
+
+# All that numpy, zipfile, zlib and json raise on bytes that are no npz, or not ours.
+_DAMAGE = (
+    ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
 
 
@@ -63,7 +71,7 @@ def load_trace(path: str | Path) -> records.Trace:
             trace = _unpack(header["trace"], stored)
     except RecmasError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise UnsafeCheckpoint(where, f"cannot be read ({error})", "Save it again with Trace.save.") from error
     if not isinstance(trace, records.Trace):
         raise UnsafeCheckpoint(where, "holds something other than a trace", "Save it again with Trace.save.")

@@ -38,7 +38,7 @@ class System:
 
     Raises:
         DimensionMismatch: If a link does not fit its two agents.
-        SystemNotFound: If a role has no agent.
+        SystemNotFound: If a role has no agent or no prompt.
     """
 
     def __init__(
@@ -65,6 +65,9 @@ class System:
         missing = [role for role in self.roles if role not in self.agents]
         if missing:
             raise SystemNotFound(f"roles {missing}", "have no agent", f"Give an agent for each of {self.roles}.")
+        silent = [role for role in self.roles if role not in self.prompts]
+        if silent:
+            raise SystemNotFound(f"roles {silent}", "have no prompt", f"Give a prompt for each of {self.roles}.")
         for (sender, receiver), link in self.links.items():
             self._check_link(sender, receiver, link)
 
