@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Atlas:
 
     def __init__(self, projector: Projector, home: Mapping[str, str]) -> None:
         self.projector, self._home = projector, dict(home)
-        self._memo = Memo(limit=64)
+        self._memo = Memo(limit=256)
 
     def fitted(self, role: str, space: str) -> FittedMap | None:
         """The shipped map of a role's agent, None if there is none."""
@@ -42,6 +42,10 @@ class Atlas:
         if self.fitted(role, space) is not None:
             return self.projector.place((self._home[role], space), vectors)
         return self._memo.get((role, space, vectors.tobytes()), lambda: self._unmapped(vectors))
+
+    def remember(self, key: Hashable, draw: Callable[[], str]) -> str:
+        """A drawing of these maps under its key, made if it is not remembered."""
+        return self._memo.get(("drawing", key), draw)
 
     def _unmapped(self, vectors: Floats) -> Placed:
         """PCA step by step, each step laid on the one before, so that points keep their places as others come."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from recmas_core.errors import BadInput
-from recmas_core.records import MAX_ROUNDS, Mode, RunConfig, check_question
+from recmas_core.records import MAX_ROUNDS, Mode, check_question
 from recmas_core.tasks.base import Reading
 from visualizers.panels.session import Job
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recmas_core.system import System
 
 MAX_THOUGHTS = 16
+MAX_TOKENS = 64  # of one decode: the embedded agents' turns have about seven words
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,8 @@ class Choices:
             raise BadInput("Pass", f"is {str(self.mode)[:40]!r}", f"Choose one of {', '.join(get_args(Mode))}.")
         reading: Reading | None = None if system.task is None else system.task.read(self.question)
         question = self.question if reading is None else reading.question
-        system.check(question)
-        config = RunConfig(
-            question=question, rounds=rounds, latent_steps=thoughts, seed=seed, mode=self.mode, system=system.name
+        config = system.config(
+            question, rounds=rounds, latent_steps=thoughts, seed=seed, mode=self.mode, max_new_tokens=MAX_TOKENS
         )
         return Job(self.agents, config, reading, self.question)
 

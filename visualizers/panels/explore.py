@@ -122,8 +122,8 @@ def trained_note(shelf: Shelf, thoughts: Any) -> str:
     if low <= thoughts <= high:
         return f'<p class="recmas-hint">The agents were trained with {low} to {high} thoughts a turn.</p>'
     return (
-        f'<p class="recmas-hint recmas-outside">The agents were trained with {low} to {high} thoughts a turn, never with '
-        f"{int(thoughts)}: expect wrong answers.</p>"
+        f'<p class="recmas-hint recmas-outside">The agents were trained with {low} to {high} thoughts a turn, '
+        f"never with {int(thoughts)}: expect wrong answers.</p>"
     )
 
 

@@ -20,8 +20,9 @@ from visualizers.theme import role_colour
 EXAMPLES = ("start 7 s1 + 3 s2 * 7 s3 - 4", "2 + 9 * 3 - 5 + 8 * 7", "9 * 9 - 1 + 6 * 3 + 2 - 8 * 7 + 4")
 ROUNDS, THOUGHTS = 3, 3
 _KEYS = (
-    ("S", "Step"), ("R", "Round"), ("G", "Run (go)"), ("P", "Pause"), ("X", "Reset"), ("← →", "one moment back, forward"),
-    ("Home", "first thought"), ("End", "back to now"), ("Esc", "leave a field, so that keys work again"),
+    ("S", "Step"), ("R", "Round"), ("G", "Run (go)"), ("P", "Pause"), ("X", "Reset"),
+    ("← →", "one moment back, forward"), ("Home", "first thought"), ("End", "back to now"),
+    ("Esc", "leave a field, so that keys work again"),
 )  # fmt: skip
 
 
@@ -177,17 +178,12 @@ def showing(pattern: Pattern, shell: Shell) -> Showing:
 
 def pattern_card(pattern: Pattern) -> str:
     """A pattern in one line of coloured names, and what it does."""
-    chips = [
-        " + ".join(
-            f'<span class="recmas-role" style="--recmas-role:{role_colour(pattern, name)}">{escape(_title(pattern, name))}</span>'
-            for name in stage
-        )
-        for stage in pattern.stages
-    ]
+    chips = {
+        role.name: f'<span class="recmas-role" style="--recmas-role:{role_colour(pattern, role.name)}">'
+        f"{escape(role.title)}</span>"
+        for role in pattern.roles
+    }
     loop = ' <span title="feedback: the next round begins">↺</span>' if any(e.feedback for e in pattern.edges) else ""
-    line = f'<p class="recmas-chain">{" → ".join(chips)}{loop}</p>'
+    steps = " → ".join(" + ".join(chips[name] for name in stage) for stage in pattern.stages)
+    line = f'<p class="recmas-chain">{steps}{loop}</p>'
     return f'{line}<p class="recmas-hint">{escape(pattern.about)}</p>'
-
-
-def _title(pattern: Pattern, name: str) -> str:
-    return next(role.title for role in pattern.roles if role.name == name)

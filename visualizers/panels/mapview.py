@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from visualizers.panels.atlas import Atlas
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.theme import role_colour
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 RECEIVED = "received"
 
@@ -55,14 +51,12 @@ def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str) -> MapPanel:
         )
         for t, (x, y) in zip(thoughts, places, strict=True)
     ]  # fmt: skip
-    cloud = atlas.cloud(role, "thoughts")
-    figure = latent_map(points=points, cloud=cloud)
     width = notes.system.agents[role].hidden_size
     what = (
         f"Each large mark is a thought of the <b>{escape(view.title(role))}</b> (its last hidden state, {width} "
         "numbers); shapes tell rounds."
     )
-    return _panel(figure, f"{role}.thoughts", what, cloud is not None, method)
+    return _panel(atlas, role, "thoughts", tuple(points), what, method)
 
 
 def received_map(view: Scene, notes: Notes, atlas: Atlas) -> MapPanel:
@@ -84,13 +78,11 @@ def received_map(view: Scene, notes: Notes, atlas: Atlas) -> MapPanel:
         for t in transfers
         for i, vector in enumerate(t.vectors)
     ]  # fmt: skip
-    cloud, tokens = atlas.cloud(receiver, RECEIVED), atlas.tokens(receiver, RECEIVED)
-    figure = latent_map(points=points, cloud=cloud, anchors=tokens)
     what = (
-        f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, among the embeddings of its own "
-        "words (the labels): a thought lies near the word that it is read as."
+        f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, among the "
+        "embeddings of its own words (the labels): a thought lies near the word that it is read as."
     )
-    return _panel(figure, f"{receiver}.received", what, cloud is not None, method)
+    return _panel(atlas, receiver, RECEIVED, tuple(points), what, method)
 
 
 def _places(atlas: Atlas, role: str, space: str, vectors: list[Array]) -> tuple[list[tuple[float, float]], str]:
@@ -100,15 +92,24 @@ def _places(atlas: Atlas, role: str, space: str, vectors: list[Array]) -> tuple[
     return [(float(x), float(y)) for x, y in placed.xy], placed.method
 
 
-def _panel(figure: go.Figure, key: str, what: str, mapped: bool, method: str) -> MapPanel:
-    figure.update_layout(meta={"key": key, "method": method})
+def _panel(
+    atlas: Atlas, role: str, space: str, points: tuple[MapPoint, ...], what: str, method: str
+) -> MapPanel:  # fmt: skip
     behind = (
-        " Behind: a UMAP of reference vectors from training questions, coloured by the word each says."
-        if mapped
-        else ""
+        ""
+        if atlas.fitted(role, space) is None
+        else " Behind: a UMAP of reference vectors from training questions, coloured by the word each says."
     )
     how = f' <span class="recmas-method">Placed by {escape(method)}.</span>' if method else ""
-    return MapPanel(figure.to_json(), f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>')
+    caption = f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>'
+
+    def draw() -> str:
+        figure = latent_map(points=points, cloud=atlas.cloud(role, space), anchors=atlas.tokens(role, space))
+        figure.update_layout(meta={"key": f"{role}.{space}", "method": method})
+        return figure.to_json()
+
+    # Most events add no point to the map that is shown, and a figure is what costs most of a redraw.
+    return MapPanel(atlas.remember((role, space, points, method), draw), caption)
 
 
 def _phrase(said: Said, *, percent: bool = True) -> str:

@@ -162,7 +162,7 @@ def meters(view: Scene, reading: Reading | None) -> str:
                 similarity,
                 "Mean cosine of the newest turn's thoughts with the same role's thoughts one round before.",
             ),
-            Meter("Answer", "–" if answer is None else answer.strip() or "(empty)"),
+            Meter("Answer", "–" if answer is None else short(answer, 40) or "(empty)"),
             verdict(answer, reading),
         ]
     )
@@ -228,10 +228,16 @@ def status(view: Scene, *, running: bool) -> str:
     return sentence if running else f"{sentence} Paused."
 
 
+def short(text: str, limit: int = 60) -> str:
+    """A text cut to a length that fits in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} …"
+
+
 def _happened(view: Scene, last: object) -> str:
     match last:
         case Answer(role=role, text=text):
-            return f"{view.title(role)} answers: {text.strip() or '(nothing)'}."
+            return f"{view.title(role)} answers: {short(text) or '(nothing)'}."
         case Thought(role=role, round=round_, step=step):
             return f"Round {round_}: {view.title(role)} made thought {step + 1}."
         case Transfer(sender=sender, receiver=receiver, round=round_):

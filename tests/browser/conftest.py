@@ -1,0 +1,89 @@
+"""A real server in a process of its own, a real Chromium, and for every test a page that may ask no other host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+import recmas_core as rm
+from tests.browser.explorer import CHROMIUM_FLAGS, Explorer, VisitMaker, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of `python app.py`, started as anyone would start it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as out:
+        command = [sys.executable, "app.py", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ)
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5) as reply:
+                return reply.status == 200
+        except (URLError, ConnectionError, TimeoutError):
+            return False
+
+    try:
+        wait_for(answers, seconds=120, what="the page to answer")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is not installed: apt-get install chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def embedded() -> rm.System:
+    """The system that the page runs, loaded once more here, to compare with."""
+    return rm.load_system("sequential")
+
+
+@pytest.fixture
+def visit(server: str, browser: Browser) -> Iterator[VisitMaker]:
+    """Opens pages, each a visitor of their own; at the end none of them has asked another host for anything."""
+    made: list[Explorer] = []
+
+    def open_page(*, width: int = 1440, height: int = 900, theme: str = "light") -> Explorer:
+        made.append(Explorer(browser, server, width=width, height=height, theme=theme))
+        return made[-1]
+
+    yield open_page
+    for explorer in made:
+        explorer.close()
+    outside = [url for explorer in made for url in explorer.requests if not explorer.is_own(url)]
+    errors = [error for explorer in made for error in explorer.errors]
+    assert not outside, f"the page asked other hosts: {outside}"
+    assert not errors, f"the page raised: {errors}"
+
+
+@pytest.fixture
+def explorer(visit: VisitMaker) -> Explorer:
+    """One visitor's page at 1440 x 900."""
+    return visit()
