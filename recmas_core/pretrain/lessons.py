@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from recmas_core.tasks.chain import MAX_STEPS, Chain, draw_chain, split_of
 ROWS, BLOCKS = 16, 8
 GROWTH = 200  # a "direct" lesson begins with chains of one step; every so many steps they may be one step longer
 ROLES = ("planner", "critic", "solver")
+Mix: TypeAlias = tuple[int, int, int, int]
 _LENGTHS = tuple(range(1, MAX_STEPS + 1))
 
 
@@ -48,10 +50,10 @@ def _train_chain(rng: random.Random, lengths: tuple[int, ...]) -> Chain:
             return chain
 
 
-def _turn_block(rng: random.Random, chain: Chain) -> tuple[list[str], list[str], list[str]]:
+def _turn_block(rng: random.Random, chain: Chain, mix: Mix) -> tuple[list[str], list[str], list[str]]:
     """(words before the slot, slot words, words after it with the target) of one random turn."""
     n = len(chain.steps)
-    done = rng.choices((0, rng.randint(0, n), n - 1, n), weights=(20, 50, 10, 20))[0]
+    done = rng.choices((0, rng.randint(0, n), n - 1, n), weights=mix)[0]
     before, slot = [], []
     if done:
         finished = done == n and rng.random() < 0.5
@@ -65,14 +67,16 @@ def _turn_block(rng: random.Random, chain: Chain) -> tuple[list[str], list[str],
     return before, slot, [*([";"] if done else []), *after, "<target>", *target, "<eos>"]
 
 
-def _direct_block(rng: random.Random, chain: Chain) -> tuple[list[str], list[str], list[str]]:
+def _direct_block(rng: random.Random, chain: Chain, mix: Mix) -> tuple[list[str], list[str], list[str]]:
     return [], [], ["answer", ":", "<target>", chain.answer, "<eos>"]
 
 
 _BLOCKS = {"turns": (_turn_block, BLOCKS, ROWS), "direct": (_direct_block, 1, ROWS * BLOCKS)}
 
 
-def draw_batch(tokenizer: PreTrainedTokenizerFast, *, lesson: str, seed: int, step: int) -> Batch:
+def draw_batch(
+    tokenizer: PreTrainedTokenizerFast, *, lesson: str, seed: int, step: int, mix: Mix = (20, 50, 10, 20)
+) -> Batch:
     """The packed batch of one training step, a function of its arguments alone.
 
     Both lessons hold 128 (slot, turn) pairs; a "direct" row is one question with its answer.
@@ -87,7 +91,7 @@ def draw_batch(tokenizer: PreTrainedTokenizerFast, *, lesson: str, seed: int, st
         words, group, position, slot, label = list(question), [0] * len(question), list(range(len(question))), [], []
         slot, label = [False] * len(question), [-100] * len(question)
         for block in range(1, blocks + 1):
-            before, message, after = make_block(rng, chain)
+            before, message, after = make_block(rng, chain, mix)
             cut = after.index("<target>")
             lead, target = [*before, *message, *after[:cut]], after[cut + 1 :]
             text = [*lead, *target[:-1]]

@@ -23,6 +23,7 @@ class AgentRecipe:
         text_steps: Optimizer steps on exact words.
         soft_steps: Optimizer steps in which half the slots are blurred, so that inexact latents are read too.
         lesson: "turns" (speak any turn of the loop) or "direct" (answer the whole question at once).
+        mix: How often a turn's message is missing, any, the last but one, the last of the chain.
         options: Further entries of the model's configuration.
     """
 
@@ -37,6 +38,7 @@ class AgentRecipe:
     soft_steps: int
     layers: int = 3
     lesson: str = "turns"
+    mix: tuple[int, int, int, int] = (20, 50, 10, 20)
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -100,7 +100,7 @@ def _save(state: dict[str, object], path: Path) -> None:
 def _lesson(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, recipe: AgentRecipe, step: int
 ) -> tuple[Tensor, float]:
-    batch = draw_batch(tokenizer, lesson=recipe.lesson, seed=recipe.seed, step=step)
+    batch = draw_batch(tokenizer, lesson=recipe.lesson, seed=recipe.seed, step=step, mix=recipe.mix)
     torch.manual_seed(recipe.seed * 1_000_003 + step)
     embeds = model.get_input_embeddings()(batch.ids)
     if step >= recipe.text_steps:
