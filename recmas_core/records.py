@@ -100,9 +100,9 @@ class RunConfig:
         _check_range("latent_steps", self.latent_steps, 1, MAX_LATENT_STEPS)
         _check_range("max_new_tokens", self.max_new_tokens, 1, MAX_NEW_TOKENS)
         _check_range("seed", self.seed, 0, 2**63 - 1)
-        if not 0 <= self.temperature <= 10:
+        if not isinstance(self.temperature, int | float) or not 0 <= self.temperature <= 10:
             raise BadInput("temperature", f"is {self.temperature}", "Choose 0 (no sampling) to 10.")
-        if not 0 < self.top_p <= 1:
+        if not isinstance(self.top_p, int | float) or not 0 < self.top_p <= 1:
             raise BadInput("top_p", f"is {self.top_p}", "Choose more than 0, at most 1.")
         if self.mode not in MODES:
             raise BadInput("mode", f"is {self.mode!r}", f"Choose one of {MODES}.")
