@@ -121,6 +121,8 @@ def iter_scores(
     if unknown:
         todo = f"Modes are single, text, latent; ablations {ABLATIONS}."
         raise BadInput("evaluation", f"does not know {sorted(unknown)}", todo)
+    if "swap" in ablations and len(examples) < 2:
+        raise BadInput("ablation 'swap'", f"has {len(examples)} examples", "Give at least two: each takes another's.")
     steps = latent_steps or system.latent_steps
     for r in rounds:
         if "single" in modes:
@@ -146,9 +148,12 @@ def measure(system: System, examples: Sequence[Example], settings: Settings, *, 
     """Run all examples in batches and grade them with the system's task."""
     if system.task is None:
         raise BadInput(f"system {system.name!r}", "has no task to grade answers by", "Evaluate an embedded system.")
+    if not examples:
+        raise BadInput("examples", "are empty", "Give at least one.")
     right, tokens = 0, 0.0
-    for start in range(0, len(examples), BATCH):
-        batch = examples[start : start + BATCH]
+    parts = -(-len(examples) // BATCH)
+    for part in range(parts):  # parts of one size: a last batch of a single question would be swapped with itself
+        batch = examples[part * len(examples) // parts : (part + 1) * len(examples) // parts]
         with torch.no_grad():
             out = unroll(system, [example.question for example in batch], settings)
         right += sum(system.task.grade(e, text) for e, text in zip(batch, out.texts, strict=True))
