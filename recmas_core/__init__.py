@@ -34,9 +34,9 @@ from recmas_core.system import System
 from recmas_core.tasks import TASKS, Example
 
 __all__ = [
-    "LINK_VARIANTS", "PATTERNS", "TASKS", "Agent", "Answer", "BadInput", "DimensionMismatch", "Edit", "Event", "Example",
-    "InnerLink", "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern", "Place", "RecmasError",
-    "RunConfig", "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainStep", "Transfer",
-    "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "build_system", "embedded_agents", "embedded_systems",
-    "lens", "load_system", "nearest", "speak",
+    "LINK_VARIANTS", "PATTERNS", "TASKS", "Agent", "Answer", "BadInput", "DimensionMismatch", "Edit", "Event",
+    "Example", "InnerLink", "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern", "Place",
+    "RecmasError", "RunConfig", "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace",
+    "TrainStep", "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "build_system",
+    "embedded_agents", "embedded_systems", "lens", "load_system", "nearest", "speak",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,7 @@ class Agent:
         model.eval()
         self._body, self._head = model.get_decoder(), model.get_output_embeddings()
         self._embeddings = model.get_input_embeddings()
+        self._weight = cast(Tensor, self._embeddings.weight)
         self._soft_cap = getattr(model.config, "final_logit_softcapping", None)
         # the same words come back in every turn of a run: tokenizers and templates are asked once
         self.encode, self.chat = lru_cache(4096)(self._encode), lru_cache(256)(self._chat)
@@ -69,7 +71,7 @@ class Agent:
     @property
     def device(self) -> torch.device:
         """Where input embeddings are made."""
-        return self._embeddings.weight.device
+        return self._weight.device
 
     @cached_property
     def end_ids(self) -> frozenset[int]:
@@ -92,25 +94,30 @@ class Agent:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens left out."""
-        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def word(self, token: int) -> str:
         """One token as a reader should see it: its own text, or its name where it has no visible text."""
-        text = self.tokenizer.decode([token])
-        return text if text.strip() else repr(text)[1:-1] or self.tokenizer.convert_ids_to_tokens(token)
+        text = cast(str, self.tokenizer.decode([token]))
+        return text if text.strip() else repr(text)[1:-1] or str(self.tokenizer.convert_ids_to_tokens(token))
 
     def _chat(self, user: str, *, system: str = "") -> str:
         """The chat-template text of one user turn, ready for the agent to speak."""
         if self.tokenizer.chat_template is None:
             return f"{system}\n{user}\n" if system else f"{user}\n"
         messages = [{"role": "user", "content": f"{system}\n{user}" if system else user}]
-        return self.tokenizer.apply_chat_template(
+        text = self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
+        return cast(str, text)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings: (...,) ids to (..., d), scaled as the model scales them."""
         return self._embeddings(ids.to(self.device))
+
+    def embed_all(self) -> Tensor:
+        """Input embeddings of the whole vocabulary, (vocabulary, d), scaled as the model scales them."""
+        return self.embed(torch.arange(self._weight.shape[0]))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of last-layer hidden states: (..., d) to (..., vocabulary)."""

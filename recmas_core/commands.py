@@ -55,8 +55,8 @@ def run_question(
             said = "  ".join(f"{word.text} {word.score:.2f}" for word in words)
             print(f"  thought {event.step + 1}  says  {said}")
         elif isinstance(event, Transfer):
-            words = [row[0].text for row in nearest(system.agents[event.receiver], event.vectors, 1)]
-            print(f"  -> {event.receiver}: {len(event.vectors)} vectors, nearest its words: {' '.join(words)}")
+            near = " ".join(row[0].text for row in nearest(system.agents[event.receiver], event.vectors, 1))
+            print(f"  -> {event.receiver}: {len(event.vectors)} vectors, nearest its words: {near}")
         elif isinstance(event, Token):
             print(f"  {event.text}", end="", flush=True)
         elif isinstance(event, Answer):
@@ -73,7 +73,8 @@ def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int
     system = load_system(system_name)
     assert system.task is not None  # iter_scores refuses a system without one
     examples = system.task.sample(n, seed=seed, split="test")
-    print(f"{system.title}, {n} held-out questions (split 'test', seed {seed}), {system.latent_steps} thoughts a turn\n")
+    sample = f"{n} held-out questions (split 'test', seed {seed})"
+    print(f"{system.title}, {sample}, {system.latent_steps} thoughts a turn\n")
     print("| what | rounds | accuracy | 95 % interval | tokens decoded | latent steps |\n|---|---|---|---|---|---|")
     for score in iter_scores(system, examples, rounds, ("single", "text", "latent"), ABLATIONS):
         print(score_row(score), flush=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -193,7 +193,7 @@ class Prompts:
     def _shared_start(agent: Agent, forms: Sequence[PromptForm], question: str) -> tuple[int, ...]:
         empty = {sender: () for form in forms for _, sender in form.pieces if sender is not None}
         firsts = [form.fill(agent, question, empty)[0].ids for form in dict.fromkeys(forms)]
-        shared = len(os.path.commonprefix(firsts))
+        shared = len(os.path.commonprefix(firsts))  # noqa: RUF071 (tuples of ids, not paths)
         return firsts[0][: min(shared, min(map(len, firsts)) - 1)]  # a last token is left to be read in the turn
 
     def _embed(
@@ -218,7 +218,7 @@ def recurse(
     first: int = 0,
     messages: Messages | None = None,
     answers: Sequence[str] | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Run the recursion step by step.
 
     Args:
@@ -271,23 +271,21 @@ def roll_out(reader: Reader, hidden: Tensor, steps: int, *, place: Place) -> Ite
     """Latent steps of one turn: from h_1 (B, d), yield h_t and R_in(h_t) for t = 1..steps."""
     inner = reader.agent.inner
     for step in range(steps):
-        if step:
-            hidden = reader.feed(embed[:, None])[:, -1]
         embed = inner(hidden)
         _check_finite(embed, f"thought {step + 1} of {place.role} in round {place.round}")
         yield Latent(place, step, hidden, embed)
+        if step + 1 < steps:
+            hidden = reader.feed(embed[:, None])[:, -1]
 
 
 def _speak(
     agent: Agent, place: Place, reader: Reader, hidden: Tensor, settings: Settings
-) -> Iterator[Step]:
+) -> Generator[Step, None, list[str]]:
     """Decode every row to its end token; returns the texts."""
     choose = Chooser(settings.temperature, settings.top_p, seed=settings.seed, turn=place.turn, rows=len(hidden))
     said: list[list[int]] = [[] for _ in range(len(hidden))]
     running = [True] * len(hidden)
     for step in range(settings.max_new_tokens):
-        if step:
-            hidden = reader.feed(agent.embed(ids)[:, None])[:, -1]
         _check_finite(hidden, f"decode of {place.role} in round {place.round}")
         ids = choose(agent.logits(hidden))
         picked = [int(i) if going else -1 for i, going in zip(ids.tolist(), running, strict=True)]
@@ -297,8 +295,9 @@ def _speak(
                 said[row].append(i)
         running = [going and not end for going, end in zip(running, ends, strict=True)]
         yield Chosen(place, step, picked, ends)
-        if not any(running):
+        if not any(running) or step + 1 == settings.max_new_tokens:
             break
+        hidden = reader.feed(agent.embed(ids)[:, None])[:, -1]
     return [agent.decode(row) for row in said]
 
 

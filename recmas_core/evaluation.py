@@ -173,7 +173,7 @@ def new_links(system: System, *, seed: int) -> dict[tuple[str, str], nn.Module]:
     """Outer links as they are before any training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        links = {}
+        links: dict[tuple[str, str], nn.Module] = {}
         for edge in system.pattern.edges:
             sender, receiver = (system.agents[end] for end in edge.key)
             link = OuterLink(sender.hidden_size, receiver.hidden_size).requires_grad_(False).eval()

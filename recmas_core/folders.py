@@ -153,9 +153,10 @@ def load_agent(
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, output_loading_info=True
         )
+        model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (SafetensorError, OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
         raise UnsafeCheckpoint(f"agent {name!r}", f"cannot be read ({error})", "Save or fetch it again.") from error
@@ -176,7 +177,7 @@ _KINDS: Mapping[str, Callable[[int, int, LinkVariant], nn.Module]] = MappingProx
 )
 
 
-def _variant(values: dict[str, int | bool]) -> LinkVariant:
+def _variant(values: dict[str, Any]) -> LinkVariant:
     variant = LinkVariant(**values)
     if variant.layers not in (1, 2) or not all(isinstance(value, int) for value in values.values()):
         raise ValueError(f"no such variant: {values}")

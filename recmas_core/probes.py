@@ -64,7 +64,7 @@ def nearest(agent: Agent, vectors: Array, k: int = 5) -> list[tuple[Word, ...]]:
     Raises:
         DimensionMismatch: If the vectors are not as wide as the agent.
     """
-    words = agent.embed(torch.arange(agent.model.get_input_embeddings().weight.shape[0]))
+    words = agent.embed_all()
     cosines = F.normalize(_rows(agent, vectors).float(), dim=-1) @ F.normalize(words.float(), dim=-1).T
     return _top(agent, cosines, k)
 

@@ -37,7 +37,7 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-def write_whole(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file under a temporary name beside `path` and rename it when it is complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def save_trace(trace: records.Trace, path: str | Path) -> None:
     arrays: list[np.ndarray] = []
     header = json.dumps({"format": FORMAT, "trace": _pack(trace, arrays)}, ensure_ascii=False)
     named = {f"a{i}": array for i, array in enumerate(arrays)}
-    write_whole(path, lambda file: np.savez_compressed(file, header=np.array(header), **named))
+    write_whole(path, lambda file: np.savez_compressed(file, header=np.array(header), **named))  # type: ignore[arg-type]
 
 
 def load_trace(path: str | Path) -> records.Trace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +58,7 @@ def stream(system: System, trace: Trace) -> Iterator[Event]:
         steps.close()
 
 
-def _steps(system: System, trace: Trace) -> Iterator[Step]:
+def _steps(system: System, trace: Trace) -> Generator[Step, None, None]:
     config = trace.config
     settings = Settings(
         rounds=config.rounds,

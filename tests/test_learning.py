@@ -81,15 +81,17 @@ def test_a_stopped_training_leaves_the_link_frozen(own_system: rm.System) -> Non
 
 @torch.no_grad()
 def test_lessons_pair_each_state_with_the_word_that_follows(system: rm.System) -> None:
-    """The critic in round 1 reads the planner's right turn and says its own; states from the whole sequence."""
+    """The critic in round 1 reads the planner's right turn, cut to a slot's length and whole, and says its own."""
     agent, example = system.agents["critic"], EXAMPLES[0]
     lesson = teacher_forced(system, "critic", [example], rounds=1)
-    prompt = f"<bos> {example.question} ; planner : {example.targets['planner'][0]} ; critic :".split()
     target = [*example.targets["critic"][0].split(), "<eos>"]
-    assert lesson.next_ids.tolist() == agent.tokenizer.convert_tokens_to_ids(target)
-    ids = torch.tensor([agent.tokenizer.convert_tokens_to_ids([*prompt, *target[:-1]])])
-    states = agent.model.get_decoder()(ids).last_hidden_state[0, len(prompt) - 1 :]
-    assert torch.allclose(lesson.hidden, states, atol=1e-4)
+    assert lesson.next_ids.tolist() == 2 * agent.tokenizer.convert_tokens_to_ids(target)
+    message = example.targets["planner"][0].split()
+    for half, words in enumerate((message[: system.latent_steps], message)):
+        prompt = f"<bos> {example.question} ; planner : {' '.join(words)} ; critic :".split()
+        ids = torch.tensor([agent.tokenizer.convert_tokens_to_ids([*prompt, *target[:-1]])])
+        states = agent.model.get_decoder()(ids).last_hidden_state[0, len(prompt) - 1 :]
+        assert torch.allclose(lesson.hidden[half * len(target) :][: len(target)], states, atol=1e-4)
 
 
 def test_no_examples(own_system: rm.System) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_blocks_are_blind_to_each_other(role: str) -> None:
         bounds = [first, *[s for s in starts if s > first and positions[row, s] == first]]
         bounds.append(next((s for s in starts if positions[row, s] == 0), len(ids[row])))
         assert len(bounds) == 9
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in itertools.pairwise(bounds):
             block = torch.cat((question, ids[row, start:end]))[None]
             alone = decoder(block).last_hidden_state[0]
             assert torch.allclose(packed[row, start:end], alone[first:], atol=1e-4)

@@ -188,7 +188,7 @@ def copy(saved: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(saved, tmp_path / "mine"))
 
 
-# AutoTokenizer gives every folder of a Qwen2 model Qwen2's own way of cutting words, so a word-level one is not for it.
+# Not Qwen2: AutoTokenizer gives its folders Qwen2's own way of cutting words, whatever was saved there.
 @pytest.mark.parametrize("families", [MIXED[0], ("qwen3_5_text", "llama", "mistral")], ids="-".join)
 def test_a_saved_system_thinks_the_same_bits(families: tuple[str, ...], tmp_path: Path) -> None:
     system = tiny_system(families, trained_steps=(3, 7), untrained=frozenset({("solver", "planner")}))

@@ -40,11 +40,30 @@ class Reading:
 class Task(Protocol):
     """A little world: anything with these attributes can teach, ask and grade a system."""
 
-    name: str
-    title: str
-    about: str
-    limit: str
-    placeholder: str
+    @property
+    def name(self) -> str:
+        """Key in the registry."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The name to show."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What the questions are, for the reader."""
+        ...
+
+    @property
+    def limit(self) -> str:
+        """What one turn can carry, for the reader."""
+        ...
+
+    @property
+    def placeholder(self) -> str:
+        """An example of how to type a question."""
+        ...
 
     def sample(self, n: int, *, seed: int = 0, split: str = "test") -> list[Example]:
         """Draw `n` examples; the same seed draws the same ones."""
