@@ -241,12 +241,12 @@ def test_a_transplant_continues_from_the_donors_transfer(monkeypatch: pytest.Mon
     results = list(transplants(system, examples, rounds=2, seed=1))
     assert [result.turn for result in results] == [first - 1 for _, first, _ in seen]
     questions, first, texts = seen[1]
-    donors = [e.question for e in examples]
+    donors = [system.solve(e.question, rounds=2, max_new_tokens=1) for e in examples]
     for question, text in zip(questions, texts, strict=True):
         swapped = [
             system.solve(
                 question, rounds=2, max_new_tokens=24,
-                edits=[rm.Edit(first - 1, "swap", trace=system.solve(donor, rounds=2, max_new_tokens=1))],
+                edits=[rm.Edit(first - 1, "swap", trace=donor)],
             ).answer
             for donor in donors
         ]  # fmt: skip

@@ -234,8 +234,11 @@ def test_missing_parts(copy: Path, tmp_path: Path) -> None:
         rm.load_system(str(copy))
 
 
-@pytest.mark.parametrize("part", ["planner/model.safetensors", "links/critic-solver.safetensors",
-                                  "solver/inner.safetensors", "critic/tokenizer.json", "critic/config.json"])  # fmt: skip
+PARTS = ("planner/model.safetensors", "links/critic-solver.safetensors", "solver/inner.safetensors",
+         "critic/tokenizer.json", "critic/config.json")  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("damage", ["cut", "empty", "pickle"])
 def test_damaged_parts(copy: Path, part: str, damage: str) -> None:
     path = copy / part
