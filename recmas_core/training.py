@@ -1,8 +1,8 @@
 """Training the links of a system, agents frozen: generators of `TrainStep`.
 
 `train_inner` is the paper's inner loop (arXiv 2604.25917): under teacher forcing R_in(h_t) learns to point where the
-embedding of the next token points. `align_outer` is this project's fast start for outer links: each one by itself learns
-to carry R_in(h_t) to the receiver's embedding of the same next word. It needs words that both vocabularies have.
+embedding of the next token points. `align_outer` is this project's fast start for outer links: each one by itself
+learns to carry R_in(h_t) to the receiver's embedding of the same next word. It needs words that both vocabularies have.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -110,36 +111,40 @@ def shared_words(speaker: Agent, reader: Agent) -> dict[int, int]:
 def teacher_forced(system: System, role: str, examples: Sequence[Example], *, rounds: int) -> Lesson:
     """States of a role that reads right messages and speaks its right turns, in every round.
 
+    It reads each message whole, and cut to as many tokens as there will be thoughts in its slot.
+
     Raises:
         BadInput: If there are no examples.
     """
     if not examples:
         raise BadInput("examples", "are empty", "Give at least one.")
-    agent, hidden, ids = system.agents[role], [], []
-    for place in system.pattern.schedule(rounds + 1):
-        if place.role == role and place.round <= rounds:
-            for start in range(0, len(examples), 250):
-                states, tokens = _forced_turn(system, agent, place, examples[start : start + 250])
-                hidden.append(states)
-                ids.append(tokens)
+    hidden, ids = [], []
+    places = [p for p in system.pattern.schedule(rounds + 1) if p.role == role and p.round <= rounds]
+    for place, length in product(places, (system.latent_steps, None)):
+        for start in range(0, len(examples), 250):
+            states, tokens = _forced_turn(system, place, examples[start : start + 250], length)
+            hidden.append(states)
+            ids.append(tokens)
     return Lesson(torch.cat(hidden), torch.cat(ids))
 
 
 def _forced_turn(
-    system: System, agent: Agent, place: Place, examples: Sequence[Example]
+    system: System, place: Place, examples: Sequence[Example], length: int | None
 ) -> tuple[Tensor, Tensor]:
-    messages = Messages()
+    agent, messages = system.agents[place.role], Messages()
     for sender in system.pattern.senders_to(place.role, round_=place.round):
         edge = next(e for e in system.pattern.edges if e.key == (sender, place.role))
         round_ = place.round - edge.feedback
-        messages.texts[sender] = [example.targets[sender][round_ - 1] for example in examples]
+        speaker = system.agents[sender]
+        turns = [speaker.encode(example.targets[sender][round_ - 1])[:length] for example in examples]
+        messages.texts[sender] = [speaker.decode(turn) for turn in turns]
     prompts = Prompts(system, [example.question for example in examples], [place])
     reader, last = prompts.read(place, prompts.fill(place, messages), messages)
     end = min(agent.end_ids)
-    turns = [[*agent.encode(example.targets[place.role][place.round - 1]), end] for example in examples]
-    longest = max(map(len, turns))
-    padded = torch.tensor([turn + [end] * (longest - len(turn)) for turn in turns])
-    real = torch.tensor([[i < len(turn) for i in range(longest)] for turn in turns])
+    right = [[*agent.encode(example.targets[place.role][place.round - 1]), end] for example in examples]
+    longest = max(map(len, right))
+    padded = torch.tensor([turn + [end] * (longest - len(turn)) for turn in right])
+    real = torch.tensor([[i < len(turn) for i in range(longest)] for turn in right])
     states = torch.cat((last[:, None], reader.feed(agent.embed(padded[:, :-1]))), dim=1)
     return states[real.to(states.device)], padded[real]
 
@@ -149,7 +154,7 @@ def fit_scale(link: nn.Module, agent: Agent, norm: str) -> None:
     layer = getattr(link, norm, None)
     if isinstance(layer, nn.LayerNorm):
         with torch.no_grad():
-            every = agent.embed(torch.arange(agent.model.get_input_embeddings().weight.shape[0]))
+            every = agent.embed_all()
             layer.weight.fill_(every.float().square().mean().sqrt().item())
 
 
@@ -167,7 +172,7 @@ def _fit(
     optimizer = torch.optim.AdamW(link.parameters(), lr=config.lr, betas=(0.9, 0.95))
     generator = torch.Generator().manual_seed(config.seed)
     with torch.no_grad():
-        words = F.normalize(reader.embed(torch.arange(reader.model.get_input_embeddings().weight.shape[0])), dim=-1)
+        words = F.normalize(reader.embed_all(), dim=-1)
     size = targets.square().mean()
     try:
         for step in range(1, config.steps + 1):

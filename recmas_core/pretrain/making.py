@@ -30,7 +30,8 @@ from recmas_core.tasks import TASKS
 from recmas_core.tasks.chain import VOCABULARY
 from recmas_core.training import TrainConfig, align_outer, train_inner
 
-LESSONS = 1200  # train questions from which links learn
+LESSONS = 800  # train questions from which links learn
+ROUNDS = 5  # by then every role has said every finished chain, so links know all their words
 WORKERS = 2
 
 
@@ -71,7 +72,7 @@ def pretrain(pattern: str, out: Path, work: Path) -> Iterator[Progress]:
 def train_links(system: System, recipe: SystemRecipe) -> Iterator[TrainStep | Made]:
     """The inner links, one agent at a time, then all outer links by alignment."""
     lessons = TASKS[recipe.task].sample(LESSONS, seed=recipe.link_seed, split="train")
-    config = TrainConfig(seed=recipe.link_seed)
+    config = TrainConfig(seed=recipe.link_seed, rounds=ROUNDS, steps=1000)
     for role in system.roles:
         started = time.monotonic()
         yield from train_inner(system, role, lessons, config)
