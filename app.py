@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import gradio as gr
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from recmas_core.patterns import get_pattern
 from visualizers.panels.api import Api
@@ -52,18 +53,18 @@ def build_page(shelf: Shelf, shell: Shell, *, sessions: Sessions | None = None) 
     sessions = Sessions() if sessions is None else sessions
     handlers = Explore(shelf, sessions, tuple(role.name for role in pattern.roles))
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
+        Api(shelf, sessions).register()  # first: the names are theirs, whatever the page's own handlers are called
         gr.HTML(_HEAD, apply_default_css=False)
         build_explore(demo, shelf, handlers, pattern, shell)
-        Api(shelf, sessions).register()
     return demo.queue(default_concurrency_limit=32)
 
 
 def serve(options: Options) -> None:
     """Build the page and serve it until interrupted."""
     torch.set_num_threads(options.threads)
+    disable_progress_bar()  # weights load in a blink; the terminal is for the address
     shelf, shell = Shelf(options.system), build_shell()
     demo = build_page(shelf, shell)
-    shelf.load()
     demo.launch(
         server_name=options.host,
         server_port=options.port,
@@ -74,7 +75,10 @@ def serve(options: Options) -> None:
         run_history=False,
         max_threads=80,
         ssr_mode=False,
+        prevent_thread_lock=True,
     )
+    shelf.load()  # behind the page: whoever is quick to come waits for the agents only
+    demo.block_thread()
 
 
 def read_options(arguments: list[str] | None = None) -> Options:

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 import recmas_core as rm
-from tests.browser.explorer import CHROMIUM_FLAGS, Explorer, VisitMaker, wait_for
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.browser.explorer import CHROMIUM_FLAGS, Explorer, VisitMaker
+from tests.browser.serving import page_server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of `python app.py`, started as anyone would start it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as out:
-        command = [sys.executable, "app.py", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=os.environ)
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=5) as reply:
-                return reply.status == 200
-        except (URLError, ConnectionError, TimeoutError):
-            return False
-
-    try:
-        wait_for(answers, seconds=120, what="the page to answer")
+    """The URL of the page."""
+    with page_server(tmp_path_factory.mktemp("server") / "log") as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,15 @@ class Explorer:
         script = "() => { const l = document.querySelector('.recmas-map')._fullLayout; "
         return self.page.evaluate(script + "return [...l.xaxis.range, ...l.yaxis.range]; }")
 
+    @property
+    def ready_map(self) -> bool:
+        """Whether umap-learn places the points; asks for the drawing again."""
+        box = self.page.get_by_label("follow", exact=True)
+        box.click()
+        box.click()
+        self.page.wait_for_timeout(500)
+        return "umap-learn" in self.page.locator("#recmas-caption").inner_text()
+
     # what a person can do
 
     def press(self, name: str) -> None:

@@ -128,4 +128,4 @@ def test_the_api_refuses_bad_numbers_with_their_message(
     client: Client, rounds: object, thoughts: object, seed: object, mode: str, name: str
 ) -> None:
     with pytest.raises(AppError, match=name):
-        list(client.submit(QUESTION, rounds, thoughts, seed, mode, api_name="/run"))
+        client.submit(QUESTION, rounds, thoughts, seed, mode, api_name="/run").result(timeout=60)

@@ -1,0 +1,159 @@
+"""Looking at a run: moments, prefixes, the pieces of the page, and nothing unescaped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import recmas_core as rm
+from recmas_core.records import Thought, Trace, Transfer, TurnStart
+from recmas_core.tasks.base import Reading
+from visualizers.panels import render
+from visualizers.panels.atlas import Atlas
+from visualizers.panels.mapview import map_panel
+from visualizers.panels.moments import moments, move, prefix, scene
+from visualizers.panels.notes import Memo, Notes
+from visualizers.panels.session import Cursor
+from visualizers.projection import Projector
+
+QUESTION = "start 7 s1 + 3 s2 * 7"
+
+
+@pytest.fixture(scope="module")
+def trace(system: rm.System) -> Trace:
+    return system.solve(QUESTION, rounds=2, latent_steps=3, max_new_tokens=4)
+
+
+@pytest.fixture(scope="module")
+def notes(system: rm.System) -> Notes:
+    return Notes(system)
+
+
+@pytest.fixture
+def atlas(system: rm.System) -> Atlas:
+    return Atlas(Projector({}), {role: role for role in system.roles})
+
+
+def test_a_moment_holds_what_had_happened_and_nothing_else(trace: Trace) -> None:
+    shown = prefix(trace, Cursor(1, 1))
+    assert len(shown.thoughts) == 3 + 2
+    assert [turn.index for turn in shown.turns] == [0]
+    assert shown.answer is None
+    assert prefix(trace, Cursor(1)).turns == trace.turns[:2]
+    assert prefix(trace, None) is trace
+    assert prefix(trace, Cursor(5)).answer == trace.answer
+
+
+def test_the_arrows_visit_every_moment_and_come_back_to_now(trace: Trace) -> None:
+    known = moments(trace)
+    visited, cursor = [], move(trace, None, -1)
+    while cursor is not None and cursor not in visited:
+        visited.append(cursor)
+        cursor = move(trace, cursor, -1)
+    assert visited == list(reversed(known[:-1]))  # the last moment is now
+    cursor = visited[-1]
+    for _ in known[1:-1]:
+        cursor = move(trace, cursor, 1)
+        assert cursor is not None
+    assert move(trace, cursor, 1) is None
+    assert move(None, None, -1) is None
+
+
+def test_the_map_holds_every_thought_of_its_role_with_its_place(
+    system: rm.System, trace: Trace, notes: Notes, atlas: Atlas
+) -> None:
+    for role in system.roles:
+        view = scene(system.pattern, trace, None, 2)
+        figure = json.loads(map_panel(view, notes, atlas, role).figure)
+        live = next(t for t in figure["data"] if t["name"] == "thoughts")
+        made = [[t.turn, t.step] for t in trace.thoughts if t.role == role]
+        assert live["customdata"] == made
+        assert len(live["x"]) == len(made)
+        assert figure["layout"]["meta"]["key"] == f"{role}.thoughts"
+
+
+def test_the_map_of_a_moment_holds_the_thoughts_up_to_it(system: rm.System, trace: Trace, notes, atlas) -> None:  # type: ignore[no-untyped-def]
+    view = scene(system.pattern, trace, Cursor(0, 1), 2)
+    figure = json.loads(map_panel(view, notes, atlas, "planner").figure)
+    assert next(t for t in figure["data"] if t["name"] == "thoughts")["customdata"] == [[0, 0], [0, 1]]
+
+
+def test_points_keep_their_places_when_others_come(system: rm.System, trace: Trace, atlas: Atlas) -> None:
+    vectors = np.stack([t.hidden for t in trace.thoughts if t.role == "planner"])
+    few, all_of_them = (
+        atlas.place("planner", "thoughts", vectors[:5]).xy,
+        atlas.place("planner", "thoughts", vectors).xy,
+    )
+    span = float(np.ptp(all_of_them, axis=0).max())
+    assert np.abs(few - all_of_them[:5]).max() < 0.5 * span
+
+
+def test_the_received_map_shows_the_latest_receiver(
+    system: rm.System, trace: Trace, notes: Notes, atlas: Atlas
+) -> None:
+    at = next(i for i, e in enumerate(trace.events) if isinstance(e, Transfer) and e.receiver == "solver")
+    view = scene(system.pattern, replace(trace, events=trace.events[: at + 1]), None, 2)
+    figure = json.loads(map_panel(view, notes, atlas, "received").figure)
+    assert figure["layout"]["meta"]["key"] == "solver.received"
+    assert len(next(t for t in figure["data"] if t["name"] == "thoughts")["x"]) == 3
+
+
+def test_the_pieces_say_what_the_engine_says(system: rm.System, trace: Trace, notes: Notes) -> None:
+    view = scene(system.pattern, trace, Cursor(1), 2)
+    screen = render.render(view, notes, None)
+    thought = next(t for t in trace.thoughts if t.turn == 1)
+    word, score = notes.says(thought)[0]
+    assert rm.lens(system.agents["critic"], thought.hidden[None], 1)[0][0].text == word
+    assert f"{score:.2f}" in screen.table
+    assert "3 latent thoughts from Planner" in screen.prompt
+    assert "round 1, Critic" in screen.when
+    assert "<dd>6</dd>" in screen.meters  # two turns of three thoughts
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "said"), [("4", "4", "right"), ("4", "5", "wrong"), ("4", None, "4"), (None, "5", "not known")]
+)
+def test_the_verdict_is_never_more_than_is_known(truth: str | None, answer: str | None, said: str) -> None:
+    meter = render.verdict(answer, Reading("q", truth, ""))
+    assert said in meter.value
+    assert meter.tone == {"right": "good", "wrong": "bad"}.get(said, "")
+
+
+def test_what_users_and_models_write_is_escaped(system: rm.System, trace: Trace, notes: Notes) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    start = next(e for e in trace.events if isinstance(e, TurnStart))
+    prompt = (replace(start.prompt[0], text=evil),)
+    events = tuple(replace(e, prompt=prompt) if isinstance(e, TurnStart) else e for e in trace.events)
+    last = replace(events[-1], text=evil)
+    view = scene(system.pattern, replace(trace, events=(*events[:-1], last)), None, 2)
+    screen = render.render(view, notes, Reading(evil, None, evil))
+    for piece in (screen.prompt, screen.meters, screen.strip, screen.detail, screen.topology, screen.table):
+        assert "<img" not in piece
+
+
+def test_the_status_tells_a_paused_run_from_a_running_one(system: rm.System, trace: Trace) -> None:
+    first = next(i for i, e in enumerate(trace.events) if isinstance(e, Thought))
+    view = scene(system.pattern, replace(trace, events=trace.events[: first + 1]), None, 2)
+    assert render.status(view, running=True) == "Round 1: Planner made thought 1."
+    assert render.status(view, running=False) == "Round 1: Planner made thought 1. Paused."
+    over = scene(system.pattern, trace, None, 2)
+    assert "answers" in render.status(over, running=False)
+    assert "Paused" not in render.status(over, running=False)
+
+
+def test_before_a_run_everything_can_be_drawn(system: rm.System, notes: Notes, atlas: Atlas) -> None:
+    view = scene(system.pattern, None, None, 3)
+    screen = render.render(view, notes, None)
+    assert screen.strip.count("disabled") == 9
+    figure = json.loads(map_panel(view, notes, atlas, "planner").figure)
+    assert not next(t for t in figure["data"] if t["name"] == "thoughts")["x"]
+
+
+def test_a_memo_forgets_the_oldest_beyond_its_bound() -> None:
+    memo, made = Memo(limit=2), []
+    for key in ("a", "b", "a", "c", "a", "b"):
+        memo.get(key, lambda key=key: made.append(key))  # type: ignore[misc]
+    assert made == ["a", "b", "c", "b"]
