@@ -92,6 +92,10 @@ class Shelf:
 
     def _load(self) -> None:
         try:
+            # Figures and umap both import narwhals when first used; two threads doing so at once deadlock in Python's
+            # import locks. So it is imported here, before anyone gets the system and with it something to draw.
+            import plotly.graph_objects  # noqa: F401
+
             import recmas_core as rm
 
             system = rm.load_system(self.name)
