@@ -45,7 +45,10 @@ def _wire_run(demo: gr.Blocks, left: Choosing, stage: Showing, handlers: Explore
         "inputs": controls, "outputs": outputs, "show_progress": "hidden", "api_visibility": "private",
         "concurrency_limit": LIMIT, "trigger_mode": "multiple",
     }  # fmt: skip
-    demo.load(handlers.look, **common)
+    # A page that is open when umap-learn gets ready is drawn again, its points placed by umap-learn.
+    demo.load(handlers.look, **common).then(
+        handlers.warm, None, None, show_progress="hidden", api_visibility="private", concurrency_limit=None
+    ).then(handlers.look, **common)
     demo.unload(handlers.leave)
     left.step.click(handlers.step, **common)
     left.round.click(handlers.round, **common)
@@ -76,7 +79,7 @@ def _wire_choices(demo: gr.Blocks, left: Choosing, shelf: Shelf, task: Task) -> 
             reading_note(task, text), trained_note(shelf, m), *(gr.Dropdown(agent_choices(shelf)) for _ in left.agents)
         ),
         [left.question, left.thoughts], [left.note, left.trained, *left.agents], **private,
-    ).then(shelf.warm_up, **private)  # fmt: skip
+    )  # fmt: skip
     left.question.change(
         lambda text: reading_note(task, text), left.question, left.note, trigger_mode="always_last", **private
     )

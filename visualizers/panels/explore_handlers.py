@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, fields
@@ -12,6 +13,7 @@ import gradio as gr
 
 from recmas_core.errors import RecmasError
 from recmas_core.records import Thought
+from recmas_core.tasks.base import Reading
 from visualizers.panels.choices import Choices
 from visualizers.panels.mapview import map_panel
 from visualizers.panels.moments import Scene, move, scene
@@ -188,6 +190,16 @@ class Explore:
         name = f"{view.title(thought.role)}, asked to speak after thought {thought.step + 1}, says"
         return f'<p class="recmas-hint">{escape(name)} <b>{escape(text.strip() or "(nothing)")}</b></p>'
 
+    async def warm(self) -> None:
+        """Let umap-learn get ready, and come back when it is (or when it is clear that it never will be)."""
+        self._shelf.load()
+        while self._shelf.projector_status == "loading" and not self._shelf.failed:
+            await asyncio.sleep(0.2)
+        if not self._shelf.failed:
+            self._shelf.warm_up()
+        while self._shelf.projector_status == "neighbours":
+            await asyncio.sleep(0.5)
+
     def leave(self, request: gr.Request) -> None:
         """The tab was closed: end its run."""
         self._sessions.close(str(request.session_hash))
@@ -246,7 +258,7 @@ class Explore:
     def _panels(self, session: Session, controls: Controls, entry: Entry, *, running: bool = False) -> Panels:
         moment = session.moment
         view = self._scene(moment, controls.shown_rounds())
-        screen = render(view, entry.notes, None if moment.job is None else moment.job.reading)
+        screen = render(view, entry.notes, self._reading(moment, controls, entry))
         which = self._which(view, controls)
         panel = map_panel(view, entry.notes, entry.atlas, which)
         now = self._scene(Moment(moment.job, moment.trace), controls.shown_rounds())
@@ -255,6 +267,13 @@ class Explore:
             prompt=screen.prompt, strip=screen.strip, meters=screen.meters, detail=screen.detail, when=screen.when,
             status=status_html(status(now, running=running)), map_of=which,
         )  # fmt: skip
+
+    def _reading(self, moment: Moment, controls: Controls, entry: Entry) -> Reading | None:
+        """What the little world makes of the run's question, or before a run of the one that is typed."""
+        if moment.job is not None:
+            return moment.job.reading
+        task = entry.system.task
+        return task.read(controls.question) if task is not None and isinstance(controls.question, str) else None
 
     def _which(self, view: Scene, controls: Controls) -> str:
         """The map to show: the one chosen, or while following that of the role that thought last."""

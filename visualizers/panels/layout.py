@@ -17,7 +17,13 @@ from visualizers.panels.moments import scene
 from visualizers.panels.shell import Shell
 from visualizers.theme import role_colour
 
-EXAMPLES = ("start 7 s1 + 3 s2 * 7 s3 - 4", "2 + 9 * 3 - 5 + 8 * 7", "9 * 9 - 1 + 6 * 3 + 2 - 8 * 7 + 4")
+EXAMPLES = (
+    "start 4 s1 + 9 s2 * 3 s3 - 5 s4 + 2 s5 * 7 s6 - 8 s7 + 6",
+    "start 7 s1 + 3 s2 * 7 s3 - 4",
+    "2 + 9 * 3 - 5 + 8 * 7",
+    "9 * 9 - 1 + 6 * 3 + 2 - 8 * 7 + 4",
+    "What is the capital of France?",
+)
 ROUNDS, THOUGHTS = 3, 3
 _KEYS = (
     ("S", "Step"), ("R", "Round"), ("G", "Run (go)"), ("P", "Pause"), ("X", "Reset"),

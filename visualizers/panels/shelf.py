@@ -86,6 +86,11 @@ class Shelf:
             return "loading"
         return self._main.result().atlas.projector.status
 
+    @property
+    def failed(self) -> bool:
+        """Whether the system could not be loaded."""
+        return self._main.done() and self._main.exception() is not None
+
     def warm_up(self) -> None:
         """Let umap-learn get ready in the background, once the system is there."""
         self.entry().atlas.projector.warm_up()
