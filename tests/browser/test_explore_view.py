@@ -121,6 +121,16 @@ def test_keys_typed_into_the_question_are_text(explorer: Explorer) -> None:
     assert explorer.thoughts == 0
 
 
+def test_a_map_chosen_while_the_run_streams_is_kept(explorer: Explorer) -> None:
+    explorer.press("Run")
+    explorer.until(lambda: explorer.thoughts >= 1)
+    explorer.choose("solver")
+    explorer.until(lambda: explorer.answered, "the answer")
+    assert explorer.map_key == "solver.thoughts"
+    assert explorer.points == 6
+    assert not explorer.page.get_by_label("follow", exact=True).is_checked()
+
+
 def test_focus_in_the_strip_survives_an_update(explorer: Explorer) -> None:
     explorer.step()
     turn = explorer.page.locator("#recmas-strip [data-turn='0']")

@@ -62,11 +62,8 @@ def _wire_run(demo: gr.Blocks, left: Choosing, stage: Showing, handlers: Explore
     stage.now.click(handlers.now, **quick)
     for part in (stage.strip, stage.table, stage.map, stage.when):
         part.pick(handlers.pick, **quick)
-    # A map chosen by hand is kept: following would take it away again.
-    stage.map_of.input(lambda: False, None, stage.follow, show_progress="hidden", api_visibility="private").then(
-        handlers.look, **common
-    )
-    stage.follow.input(handlers.look, **common)
+    stage.map_of.input(handlers.choose_map, **common | {"outputs": [*outputs, stage.follow]})
+    stage.follow.input(handlers.choose_follow, **common)
     stage.speak.click(
         handlers.speak, None, stage.speech, show_progress="hidden", api_visibility="private", concurrency_limit=LIMIT
     )

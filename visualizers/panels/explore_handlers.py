@@ -174,6 +174,17 @@ class Explore:
         self._session(request).look(None)
         return self.look(request, *values)
 
+    def choose_map(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Keep to the map that was chosen: following would take it away again. The last value unticks `follow`."""
+        self._session(request).show_map(Controls.read(self._roles, values).map_of)
+        return (*self.look(request, *values), False)
+
+    def choose_follow(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Follow whoever thinks, or stay with the map that is shown."""
+        controls = Controls.read(self._roles, values)
+        self._session(request).show_map(None if controls.follow else controls.map_of)
+        return self.look(request, *values)
+
     def speak(self, request: gr.Request) -> str:
         """What the agent of the chosen thought would say if it spoke now."""
         import recmas_core as rm
@@ -259,7 +270,7 @@ class Explore:
         moment = session.moment
         view = self._scene(moment, controls.shown_rounds())
         screen = render(view, entry.notes, self._reading(moment, controls, entry))
-        which = self._which(view, controls)
+        which = self._which(view, moment)
         panel = map_panel(view, entry.notes, entry.atlas, which)
         now = self._scene(Moment(moment.job, moment.trace), controls.shown_rounds())
         return Panels(
@@ -275,9 +286,9 @@ class Explore:
         task = entry.system.task
         return task.read(controls.question) if task is not None and isinstance(controls.question, str) else None
 
-    def _which(self, view: Scene, controls: Controls) -> str:
+    def _which(self, view: Scene, moment: Moment) -> str:
         """The map to show: the one chosen, or while following that of the role that thought last."""
-        if not controls.follow:
-            return controls.map_of
+        if moment.map_of is not None:
+            return moment.map_of
         thoughts = [e for e in view.events if isinstance(e, Thought)]
         return thoughts[-1].role if thoughts else self._roles[0]

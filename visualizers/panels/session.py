@@ -92,12 +92,14 @@ class Moment:
         trace: The events so far.
         cursor: The moment looked at; None is now, following the run.
         epoch: Changes with every command; a reader that started under another epoch should stop.
+        map_of: The map the visitor chose; None follows whoever thinks.
     """
 
     job: Job | None = None
     trace: Trace | None = None
     cursor: Cursor | None = None
     epoch: int = 0
+    map_of: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -147,6 +149,11 @@ class Session:
             self.used = self._clock()
             return self._moment
 
+    def show_map(self, map_of: str | None) -> None:
+        """Keep to one map, or with None follow whoever thinks. A run that streams meanwhile heeds it at once."""
+        with self._state:
+            self._moment = replace(self._moment, map_of=map_of)
+
     def begin(self, job: Job, pattern: Pattern, live: Generator[Event, None, None]) -> None:
         """Put a new run in place of the one before, which is closed."""
         with self._turnstile:
@@ -186,7 +193,7 @@ class Session:
         with self._turnstile:
             self._close_live()
             with self._state:
-                self._moment = Moment(epoch=self._moment.epoch)
+                self._moment = Moment(epoch=self._moment.epoch, map_of=self._moment.map_of)
 
     def close(self) -> None:
         """End the session for good: the visitor has gone."""
