@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,8 +185,15 @@ class System:
             agent: Who answers.
             role: The role under whose prompt it speaks.
         """
+        prompt = self.prompts[role]  # in the words the agent knows: "alone" is no role it was ever told of
+        prompt = replace(
+            prompt,
+            think=prompt.think.replace("{role}", role),
+            decode=prompt.decode.replace("{role}", role),
+            slot=prompt.slot.replace("{sender}", role),
+        )
         return System(
-            f"{agent.name} alone", ALONE, {"alone": agent}, {}, {"alone": self.prompts[role]}, task=self.task,
+            f"{agent.name} alone", ALONE, {"alone": agent}, {}, {"alone": prompt}, task=self.task,
             latent_steps=self.latent_steps,
         )  # fmt: skip
 

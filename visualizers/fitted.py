@@ -54,9 +54,9 @@ def fit_map(
     space: str,
     role: str,
     kinds: tuple[str, ...] = (),
-    n_neighbors: int = 40,
-    min_dist: float = 0.45,
-    metric: str = "cosine",
+    n_neighbors: int = 15,
+    min_dist: float = 0.9,
+    metric: str = "euclidean",
     seed: int = 0,
 ) -> FittedMap:
     """Fit UMAP on (n, d) vectors; the same data and seed give the same map on the same machine.
@@ -71,7 +71,9 @@ def fit_map(
     from umap import UMAP
 
     settings: dict[str, Any] = {"n_neighbors": n_neighbors, "min_dist": min_dist, "metric": metric}
-    fitted = UMAP(random_state=seed, n_jobs=1, **settings).fit(data)
+    # Islands of one word are almost points: few neighbours, a wide minimal distance and a start from the PCA keep them
+    # apart and readable, where the spectral start piles the small ones up in the middle.
+    fitted = UMAP(random_state=seed, n_jobs=1, init="pca", **settings).fit(data)
     embedding = np.ascontiguousarray(fitted.embedding_, dtype=np.float32)
     return FittedMap(data, embedding, words, **settings, space=space, role=role, kinds=kinds)
 
