@@ -107,10 +107,24 @@ window.recmas = (() => {
       box.dataset.points = live && live.x ? live.x.length : 0;
     }
 
+    /* A click meant for a thought may hit a reference point beside it: the nearest thought within reach counts. */
+    function nearestThought(mouse, reach = 14) {
+      const live = box.data.find((trace) => trace.name === "thoughts"), frame = box.getBoundingClientRect();
+      const { xaxis, yaxis } = box._fullLayout;
+      let best = null;
+      live.x.forEach((x, i) => {
+        const dx = frame.left + xaxis._offset + xaxis.c2p(x) - mouse.clientX;
+        const dy = frame.top + yaxis._offset + yaxis.c2p(live.y[i]) - mouse.clientY;
+        const far = Math.hypot(dx, dy);
+        if (far <= reach) { reach = far; best = live.customdata[i]; }
+      });
+      return best;
+    }
+
     function bind(Plotly) {
       bound = true;
       box.on("plotly_click", (event) => {
-        const at = event.points[0].customdata;
+        const at = event.points[0].customdata || nearestThought(event.event);
         if (at) trigger("pick", { turn: Number(at[0]), step: Number(at[1]) });
       });
       box.on("plotly_relayout", (change) => {
