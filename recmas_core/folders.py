@@ -15,7 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -25,6 +24,7 @@ from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch, RecmasError, SystemNotFound, UnsafeCheckpoint
 from recmas_core.links import InnerLink, LinkVariant, OuterLink
 from recmas_core.patterns import get_pattern
+from recmas_core.placement import place, precision
 from recmas_core.prompts import RolePrompt
 from recmas_core.storage import write_whole
 from recmas_core.system import System
@@ -85,7 +85,7 @@ def _assemble(folder: Path, manifest: dict[str, Any], name: str, device: str, dt
     agents = {role: _entry(folder, entry, device, dtype) for role, entry in manifest["agents"].items()}
     links = {edge.key: load_link(link_path(folder, *edge.key)) for edge in pattern.edges}
     for link in links.values():
-        link.to(device, getattr(torch, dtype))
+        place(link, device, dtype)
     alone = _entry(folder, manifest["alone"], device, dtype) if manifest.get("alone") else None
     return System(
         name,
@@ -129,6 +129,9 @@ def link_path(folder: Path, sender: str, receiver: str) -> Path:
 
 
 def _entry(folder: Path, entry: dict[str, str], device: str, dtype: str) -> Agent:
+    if Path(entry["folder"]).name != entry["folder"]:  # a foreign manifest must not lead out of its own folder
+        what = f"names the agent folder {entry['folder']!r}"
+        raise UnsafeCheckpoint("system.json", what, "Keep agents in folders beside system.json.")
     return load_agent(
         folder / entry["folder"], name=entry["name"], wording=entry["wording"], device=device, dtype=dtype
     )
@@ -152,9 +155,10 @@ def load_agent(
     """
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
+    kind = precision(dtype)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, output_loading_info=True
+            folder, dtype=kind, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
         model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -168,8 +172,8 @@ def load_agent(
         parameter.data = parameter.data.clone()
     path = folder / "inner.safetensors"
     inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
-    inner.to(device, getattr(torch, dtype))
-    return Agent(name, model.to(device), tokenizer, inner, wording=wording, source=str(folder))
+    place(inner, device, dtype)
+    return Agent(name, place(model, device, dtype), tokenizer, inner, wording=wording, source=str(folder))
 
 
 _KINDS: Mapping[str, Callable[[int, int, LinkVariant], nn.Module]] = MappingProxyType(

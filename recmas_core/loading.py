@@ -12,6 +12,7 @@ from recmas_core.errors import SystemNotFound
 from recmas_core.folders import link_path, load_agent, load_folder, load_link, read_manifest
 from recmas_core.links import OuterLink
 from recmas_core.patterns import get_pattern
+from recmas_core.placement import place
 from recmas_core.prompts import WORDINGS
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
@@ -101,9 +102,9 @@ def build_system(
             sender, receiver = (made[end] for end in edge.key)
             new = OuterLink(sender.hidden_size, receiver.hidden_size)
             if all(ends):
-                links[edge.key] = load_link(link_path(home, *edge.key)).to(device, getattr(torch, dtype))
+                links[edge.key] = place(load_link(link_path(home, *edge.key)), device, dtype)
             else:
-                links[edge.key] = new.requires_grad_(False).eval().to(device, getattr(torch, dtype))
+                links[edge.key] = place(new.requires_grad_(False).eval(), device, dtype)
                 untrained.add(edge.key)
     own = all(isinstance(agent, str) and agent.startswith(EMBEDDED) for agent in wanted.values())
     manifest = read_manifest(home) if own else None

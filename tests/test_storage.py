@@ -278,6 +278,7 @@ def test_links_that_do_not_fit_the_agents(copy: Path) -> None:
         ({"agents": {}}, rm.SystemNotFound),
         ({"agents": 3}, rm.UnsafeCheckpoint),
         ({"agents": None}, rm.UnsafeCheckpoint),
+        ({"alone": {"folder": "../elsewhere", "name": "x", "wording": "chain"}}, rm.UnsafeCheckpoint),
         ({"task": "chess"}, rm.UnsafeCheckpoint),
         ({"prompts": {"planner": {"x": 1}}}, rm.UnsafeCheckpoint),
         ({"prompts": {}}, rm.SystemNotFound),
@@ -302,3 +303,9 @@ def test_a_manifest_that_is_no_manifest(copy: Path, text: str) -> None:
 def test_a_trace_file_is_an_ordinary_zip(run: rm.Trace, tmp_path: Path) -> None:
     run.save(str(tmp_path / "run.npz"))
     assert all(name.endswith(".npy") for name in zipfile.ZipFile(tmp_path / "run.npz").namelist())
+
+
+@pytest.mark.parametrize("options", [{"device": "nowhere"}, {"dtype": "int8"}, {"dtype": "float33"}], ids=str)
+def test_a_device_or_precision_that_is_not_there(copy: Path, options: dict[str, str]) -> None:
+    with pytest.raises(rm.BadInput, match=next(iter(options))):
+        rm.load_system(str(copy), **options)
