@@ -18,7 +18,6 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch, RecmasError, SystemNotFound, UnsafeCheckpoint
@@ -155,6 +154,8 @@ def load_agent(
     """
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # seconds to import: not before a model is needed
+
     kind = precision(dtype)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(

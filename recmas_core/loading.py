@@ -117,7 +117,7 @@ def build_system(
         title=shape.title,
         task=TASKS[manifest["task"]] if manifest else None,
         latent_steps=manifest["latent_steps"] if manifest else 8,
-        trained_steps=tuple(manifest["trained_steps"]) if manifest else None,
+        trained_steps=tuple(manifest["trained_steps"]) if manifest and manifest["trained_steps"] else None,
         untrained=frozenset(untrained),
         folder=home if not untrained else None,
     )

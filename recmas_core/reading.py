@@ -7,24 +7,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, LinearAttentionLayer
 
 from recmas_core.agents import Agent
-
-
-class _AssignedState(LinearAttentionLayer):
-    """Keeps each new recurrent state as it comes. The original writes over the last one, which backward still needs."""
-
-    def update_recurrent_state(self, recurrent_states: Tensor, state_idx: int = 0, **kwargs: object) -> Tensor:
-        self.recurrent_states[state_idx] = recurrent_states
-        self.is_recurrent_states_initialized[state_idx] = True
-        return recurrent_states
-
-
-def _new_cache(agent: Agent) -> DynamicCache:
-    cache = DynamicCache(config=agent.model.config)
-    cache.layers = [_AssignedState() if type(layer) is LinearAttentionLayer else layer for layer in cache.layers]
-    return cache
 
 
 class Reader:
@@ -39,7 +23,9 @@ class Reader:
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
-        self._cache = _new_cache(agent)
+        from recmas_core.caches import new_cache
+
+        self._cache = new_cache(agent.model)
         self._pad: Tensor | None = None
         self.length = 0
 

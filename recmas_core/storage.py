@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -33,7 +34,7 @@ _CLASSES = MappingProxyType(
 # All that numpy, zipfile, zlib and json raise on bytes that are no npz, or not ours.
 _DAMAGE = (
     ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError,
-    zipfile.BadZipFile, zlib.error, struct.error,
+    zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
 )  # fmt: skip
 
 

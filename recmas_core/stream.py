@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from recmas_core.system import System
 
 
-def stream(system: System, trace: Trace) -> Iterator[Event]:
+def stream(system: System, trace: Trace) -> Generator[Event, None, None]:
     """Events of a run that goes on from `trace`'s finished turns under its configuration.
 
     Models are used under the system's lock one step at a time, so that many runs interleave; nothing is held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class System:
         self._check_edits(config.edits, config.rounds)
         return config
 
-    def run(self, question: str, **options: Any) -> Iterator[Event]:
+    def run(self, question: str, **options: Any) -> Generator[Event, None, None]:
         """Run a question; yields events as they happen. Closing the generator stops the run.
 
         Args:
@@ -125,7 +125,7 @@ class System:
         """
         return self.start(self.config(question, **options))
 
-    def start(self, config: RunConfig) -> Iterator[Event]:
+    def start(self, config: RunConfig) -> Generator[Event, None, None]:
         """Run a configuration; see `run`."""
         return self._stream(Trace(config, self.pattern.name))
 
@@ -142,7 +142,7 @@ class System:
     def resume(
         self, trace: Trace, turn: int | None = None, edits: tuple[Edit, ...] | list[Edit] = (), *,
         rounds: int | None = None,
-    ) -> Iterator[Event]:  # fmt: skip
+    ) -> Generator[Event, None, None]:  # fmt: skip
         """Go on from `turn` with turns 0..turn-1 kept; yields the new events only.
 
         They continue `trace.fork(turn, edits=edits, rounds=rounds)`. An edit of a kept turn has no effect.
@@ -172,7 +172,7 @@ class System:
         self._check_edits(tuple(edits), fork.config.rounds)
         return self._stream(fork)
 
-    def _stream(self, trace: Trace) -> Iterator[Event]:
+    def _stream(self, trace: Trace) -> Generator[Event, None, None]:
         if trace.config.mode == "text" and trace.config.edits:
             raise BadInput("edits", "were given for a text run", "Edits change latents; use mode='latent'.")
         self.check(trace.config.question)

@@ -88,7 +88,7 @@ class Api:
                 for event in live:
                     yield describe(event, entry.notes)
             finally:
-                live.close()  # type: ignore[attr-defined]
+                live.close()
 
     def solve(self, question: str, rounds: int = 3, thoughts: int = 3, seed: int = 0, mode: str = "latent") -> dict:
         """Run a question to its answer."""
@@ -129,7 +129,7 @@ class Api:
                 if isinstance(event, Thought) and (event.turn, event.step) == (turn, step):
                     thought = event
                     break
-            live.close()  # type: ignore[attr-defined]
+            live.close()
             if thought is None:
                 raise BadInput("thought", f"{step} of turn {turn} does not exist", "Choose one that the run makes.")
             return {

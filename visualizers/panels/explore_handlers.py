@@ -252,7 +252,7 @@ class Explore:
         """Begin a new run unless the one under way is the one that is asked for."""
         moment = session.moment
         if moment.job is None or moment.trace is None or not moment.job.same_as(job) or not session.running:
-            session.begin(job, entry.system.pattern, entry.system.start(job.config))  # type: ignore[arg-type]
+            session.begin(job, entry.system.pattern, entry.system.start(job.config))
 
     def _outputs(self, session: Session, controls: Controls, entry: Callable[[Agents], Entry]) -> tuple[Any, ...]:
         moment = session.moment
