@@ -49,7 +49,8 @@ class Agent:
         self._weight = cast(Tensor, self._embeddings.weight)
         self._soft_cap = getattr(model.config, "final_logit_softcapping", None)
         # the same words come back in every turn of a run: tokenizers and templates are asked once
-        self.encode, self.chat = lru_cache(4096)(self._encode), lru_cache(256)(self._chat)
+        self.encode, self.shown = lru_cache(4096)(self._encode), lru_cache(4096)(self._shown)
+        self.chat = lru_cache(256)(self._chat)
         width = getattr(inner, "in_dim", self.hidden_size)
         if width != self.hidden_size:
             todo = "Use the inner link that was trained for this model."
@@ -97,6 +98,10 @@ class Agent:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens left out."""
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def _shown(self, ids: tuple[int, ...]) -> str:
+        """The text of token ids with control tokens and unknown words as they are."""
+        return cast(str, self.tokenizer.decode(list(ids)))
 
     def word(self, token: int) -> str:
         """One token as a reader should see it: its own text, or its name where it has no visible text."""

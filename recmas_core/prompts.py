@@ -113,8 +113,8 @@ class PromptForm:
         segments = []
         for text, sender in self.pieces:
             if sender is None:
-                words = text.replace(_QUESTION, question)
-                segments.append(Segment(agent.encode(words), None, words))
+                ids = agent.encode(text.replace(_QUESTION, question))
+                segments.append(Segment(ids, None, agent.shown(ids)))
             else:
                 ids = messages[sender]
                 segments.append(Segment(ids, sender, agent.decode(ids)))

@@ -131,7 +131,7 @@ class Segment:
     Attributes:
         ids: Token ids, in the reading agent's vocabulary; empty for a slot filled with latents.
         sender: Role whose message fills this slot; None for the prompt's own words.
-        text: The words, for the reader.
+        text: The words as the agent's tokenizer knows them: an unknown one reads as its unknown token.
     """
 
     ids: tuple[int, ...]
