@@ -62,7 +62,7 @@ def test_a_saved_map_transforms_bit_for_bit_like_the_original_fit(fitted: Fitted
     from umap import UMAP
 
     settings = {"n_neighbors": fitted.n_neighbors, "min_dist": fitted.min_dist, "metric": fitted.metric}
-    original = UMAP(random_state=0, n_jobs=1, **settings).fit(fitted.data)
+    original = UMAP(random_state=0, n_jobs=1, init="pca", **settings).fit(fitted.data)
     save_map(fitted, tmp_path / "map.npz")
     rebuilt = projection.rebuild_umap(load_map(tmp_path / "map.npz"))
     new = vectors(9, 2)
@@ -99,14 +99,16 @@ def test_the_memory_of_places_is_bounded(warm: Projector, monkeypatch: pytest.Mo
     np.testing.assert_array_equal(fresh.place(KEY, vectors(7, 5)).xy, first)
 
 
-def test_neighbours_serve_until_umap_is_warm(fitted: FittedMap) -> None:
-    cold = Projector({KEY: fitted})
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_neighbours_serve_until_umap_is_warm(fitted: FittedMap, metric: str) -> None:
+    cold = Projector({KEY: replace(fitted, metric=metric)})
     new = vectors(4, 6)
     placed = cold.place(KEY, new)
     assert cold.status == "neighbours"
     assert placed.method == projection.BY_NEIGHBOURS
-    unit = fitted.data / np.linalg.norm(fitted.data, axis=1, keepdims=True)
-    nearest = np.argsort(-(new[0] @ unit.T))[:15]
+    lengths = np.linalg.norm(fitted.data, axis=1)
+    far = {"cosine": -(fitted.data @ new[0]) / lengths, "euclidean": np.linalg.norm(fitted.data - new[0], axis=1)}
+    nearest = np.argsort(far[metric])[:15]
     np.testing.assert_allclose(placed.xy[0], fitted.embedding[nearest].mean(0), rtol=1e-5)
 
 
@@ -221,3 +223,13 @@ def test_alignment_undoes_a_turn_a_mirror_a_scale_and_a_shift() -> None:
     turn = np.array([[0.6, -0.8], [-0.8, -0.6]])  # a turn with a mirror
     np.testing.assert_allclose(align((3 * shown @ turn + 5).astype(np.float32), shown), shown, atol=1e-4)
     np.testing.assert_allclose(align(shown, shown[:1] + 2), shown + 2, atol=1e-5)
+
+
+def test_umap_leaves_the_agents_arithmetic_alone(warm: Projector) -> None:
+    """numba once raised OpenMP's thread count in the thread it worked in, and latents there came out in other bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    warm.place(KEY, vectors(2, 9))
+    fit_map(vectors(60, 10), ("x",) * 60, space="thoughts", role="planner", n_neighbors=5)
+    assert torch.get_num_threads() == before == 1

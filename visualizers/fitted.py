@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,17 @@ class FittedMap:
     quality: Mapping[str, float] = field(default_factory=dict)
 
 
+def umap_class() -> Any:
+    """umap-learn's UMAP, imported on first use, with numba kept to one thread.
+
+    Left alone, numba raises OpenMP's thread count in the calling thread, and torch then sums in another order there.
+    """
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # read when numba is imported
+    from umap import UMAP
+
+    return UMAP
+
+
 def fit_map(
     data: Floats,
     words: tuple[str, ...],
@@ -68,8 +80,7 @@ def fit_map(
     if data.ndim != 2 or len(words) != len(data) or (kinds and len(kinds) != len(data)):
         what = f"has {len(words)} words and {len(kinds)} kinds for vectors of shape {data.shape}"
         raise DimensionMismatch(f"map of {role!r}", what, "Give one word (and one kind) per vector.")
-    from umap import UMAP
-
+    UMAP = umap_class()  # noqa: N806
     settings: dict[str, Any] = {"n_neighbors": n_neighbors, "min_dist": min_dist, "metric": metric}
     # Islands of one word are almost points: few neighbours, a wide minimal distance and a start from the PCA keep them
     # apart and readable, where the spectral start piles the small ones up in the middle.
@@ -83,8 +94,7 @@ def rebuild_umap(fitted: FittedMap) -> Any:
 
     With no epochs and the embedding as the start, fit() only builds the neighbour structures again.
     """
-    from umap import UMAP
-
+    UMAP = umap_class()  # noqa: N806
     settings: dict[str, Any] = {
         "n_neighbors": fitted.n_neighbors, "min_dist": fitted.min_dist, "metric": fitted.metric,
     }  # fmt: skip

@@ -24,6 +24,7 @@ from visualizers.fitted import (
     rebuild_umap,
     save_map,
 )
+from visualizers.own_thread import OwnThread
 
 __all__ = [
     "FittedMap", "Floats", "MapKey", "Placed", "Projector", "align", "fit_map", "load_map", "load_maps",
@@ -70,10 +71,10 @@ class Projector:
         self._umaps: dict[MapKey, Any] = {}
         self._cache: OrderedDict[tuple[MapKey, bytes], Floats] = OrderedDict()
         self._failure = ""
-        self._thread: threading.Thread | None = None
-        self._start_lock = threading.Lock()
-        # numba's default threading layer allows one caller at a time, so all use of umap goes through one lock.
-        self._umap_lock = threading.Lock()
+        # numba sets OpenMP's number of threads in the thread it works in, and torch, asked there later, would use it:
+        # other sums, other last bits. So umap works in one thread of its own, where no agent ever thinks.
+        self._umap_thread = OwnThread("umap")
+        self._lock, self._begun = threading.Lock(), False
         self._warm = threading.Event()
         self._ended = threading.Event()
 
@@ -85,11 +86,11 @@ class Projector:
         return "umap" if self._warm.is_set() else "neighbours"
 
     def warm_up(self) -> None:
-        """Load umap and rebuild every map in one background thread; returns at once, further calls do nothing."""
-        with self._start_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._warm_all, name="umap warm-up", daemon=True)
-                self._thread.start()
+        """Load umap and rebuild every map in the background; returns at once, further calls do nothing."""
+        with self._lock:
+            if not self._begun:
+                self._begun = True
+                self._umap_thread.submit(self._warm_all)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the warm-up has ended, well or badly; False if `timeout` seconds went by first."""
@@ -129,22 +130,23 @@ class Projector:
 
     def _place_one(self, key: MapKey, vector: Floats) -> Floats:
         name = (key, vector.tobytes())
-        with self._umap_lock:
+        with self._lock:
             if name in self._cache:
                 self._cache.move_to_end(name)
                 return self._cache[name]
-            place = np.asarray(self._umaps[key].transform(vector[None])[0], np.float32)
+        found = self._umap_thread.submit(lambda: self._umaps[key].transform(vector[None])[0])
+        place = np.asarray(found.result(), np.float32)
+        with self._lock:
             self._cache[name] = place
             if len(self._cache) > _REMEMBERED:
                 self._cache.popitem(last=False)
-            return place
+        return place
 
     def _warm_all(self) -> None:
         try:
             for key, fitted in self.maps.items():
-                with self._umap_lock:
-                    umap = rebuild_umap(fitted)
-                    umap.transform(fitted.data[:1])
+                umap = rebuild_umap(fitted)
+                umap.transform(fitted.data[:1])
                 self._umaps[key] = umap
             self._warm.set()
         except Exception as error:  # kept, shown by `status` and in the name of the method
