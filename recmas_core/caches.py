@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.cache_utils import DynamicCache, LinearAttentionLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer, LinearAttentionLayer
+
+_APPENDING = (DynamicLayer, DynamicSlidingWindowLayer)  # make new tensors as they grow, never write into the old
 
 
 class _AssignedState(LinearAttentionLayer):
@@ -21,3 +25,10 @@ def new_cache(model: PreTrainedModel) -> DynamicCache:
     cache = DynamicCache(config=model.config)
     cache.layers = [_AssignedState() if type(layer) is LinearAttentionLayer else layer for layer in cache.layers]
     return cache
+
+
+def fork_cache(cache: DynamicCache) -> DynamicCache:
+    """A copy that goes on by itself. Layers that only ever append share what they hold; others are copied whole."""
+    twin = copy.copy(cache)
+    twin.layers = [copy.copy(each) if type(each) in _APPENDING else copy.deepcopy(each) for each in cache.layers]
+    return twin

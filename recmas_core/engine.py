@@ -199,15 +199,23 @@ class Prompts:
     def _embed(
         self, agent: Agent, role: str, prompt: Prompt, messages: Messages, row: int, *, skip: int
     ) -> Tensor:
-        parts = []
+        ids: list[int] = []
+        stretches: list[tuple[int, Tensor | None]] = []
         for segment in prompt:
-            if segment.sender is not None and (segment.sender, role) in messages.latents:
-                parts.append(messages.latents[segment.sender, role][row])
-            else:
-                parts.append(agent.embed(torch.tensor(segment.ids[skip:], dtype=torch.long)))
+            latents = messages.latents.get((segment.sender, role)) if segment.sender is not None else None
+            if latents is None:
+                ids += segment.ids[skip:]
+            stretches.append((len(segment.ids) - skip, latents))
             skip = 0
-        dtype = parts[-1].dtype
-        return torch.cat([part.to(agent.device, dtype) for part in parts])
+        words = agent.embed(torch.tensor(ids, dtype=torch.long))  # all at once: a look-up costs as much as a layer norm
+        parts, at = [], 0
+        for length, latents in stretches:
+            if latents is None:
+                parts.append(words[at : at + length])
+                at += length
+            else:
+                parts.append(latents[row].to(words))
+        return torch.cat(parts)
 
 
 def recurse(

@@ -31,8 +31,10 @@ class Reader:
 
     def fork(self) -> Reader:
         """An independent copy at this point: what either reads from here on, the other does not see."""
+        from recmas_core.caches import fork_cache
+
         twin = copy.copy(self)
-        twin._cache = copy.deepcopy(self._cache)
+        twin._cache = fork_cache(self._cache)
         return twin
 
     def start(self, rows: Sequence[Tensor]) -> Tensor:
