@@ -39,6 +39,6 @@ def large_system() -> System:
 
 
 def large_question() -> str:
-    """A question that makes prompts of about 150 tokens."""
+    """A question with which the first turn reads a prompt of 150 tokens: its words and four of the prompt's own."""
     rng = random.Random(0)
-    return " ".join(f"w{rng.randrange(1000)}" for _ in range(PROMPT - 10))
+    return " ".join(f"w{rng.randrange(1000)}" for _ in range(PROMPT - 4))
