@@ -62,7 +62,7 @@ def _wire_run(demo: gr.Blocks, left: Choosing, stage: Showing, handlers: Explore
     stage.now.click(handlers.now, **quick)
     for part in (stage.strip, stage.table, stage.map, stage.when):
         part.pick(handlers.pick, **quick)
-    stage.map_of.input(handlers.choose_map, **common | {"outputs": [*outputs, stage.follow]})
+    stage.map_of.select(handlers.choose_map, **common | {"outputs": [*outputs, stage.follow]})
     stage.follow.input(handlers.choose_follow, **common)
     stage.speak.click(
         handlers.speak, None, stage.speech, show_progress="hidden", api_visibility="private", concurrency_limit=LIMIT

@@ -174,9 +174,10 @@ class Explore:
         self._session(request).look(None)
         return self.look(request, *values)
 
-    def choose_map(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+    def choose_map(self, event: gr.SelectData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """Keep to the map that was chosen: following would take it away again. The last value unticks `follow`."""
-        self._session(request).show_map(Controls.read(self._roles, values).map_of)
+        # the event's own value: the control's may have been redrawn by the run since the click
+        self._session(request).show_map(str(event.value))
         return (*self.look(request, *values), False)
 
     def choose_follow(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
