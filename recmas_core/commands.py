@@ -13,7 +13,7 @@ from recmas_core.evaluation import ABLATIONS, Score, cost, iter_scores
 from recmas_core.loading import assets_folder, load_system
 from recmas_core.pretrain import Made, TeachStep, pretrain
 from recmas_core.probes import lens, nearest
-from recmas_core.records import Answer, Mode, Thought, Token, Trace, Transfer, TurnStart
+from recmas_core.records import Answer, Mode, Thought, Token, Trace, Transfer, TurnStart, check_question
 from recmas_core.transplant import transplants
 
 
@@ -35,6 +35,7 @@ def run_question(
     save: Path | None,
 ) -> None:
     """Run one question and print each thought with what it would say."""
+    check_question(question)
     system = load_system(system_name)
     answer = None
     if system.task is not None:
