@@ -136,8 +136,9 @@ def links_note(shelf: Shelf, agents: tuple[str, ...]) -> str:
         return f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
     if not system.untrained:
         return (
-            '<p class="recmas-hint">All links between these agents are trained: the inner ones by the paper&#39;s inner '
-            'loop, the outer ones by alignment to the receiver&#39;s words, not yet by the paper&#39;s outer loop.</p>'
+            '<p class="recmas-hint">All links between these agents are trained: the inner ones by the paper&#39;s '
+            'inner loop, the outer ones by alignment to the receiver&#39;s words, not yet by the '
+            'paper&#39;s outer loop.</p>'
         )
     edges = ", ".join(f"{sender} → {receiver}" for sender, receiver in sorted(system.untrained))
     return (
