@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from recmas_core.agents import Agent
@@ -193,11 +193,9 @@ def save_link(link: nn.Module, path: Path) -> None:
     """Write a link with its variant in the file's metadata."""
     if not isinstance(link, InnerLink | OuterLink):
         raise UnsafeCheckpoint(f"link {path.stem}", "is of an unknown kind", "Use InnerLink or OuterLink.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"kind": type(link).__name__, "variant": json.dumps(link.variant.to_json())}
-    half = path.with_suffix(".half")
-    save_file({key: value.contiguous().cpu() for key, value in link.state_dict().items()}, half, metadata=metadata)
-    half.replace(path)
+    tensors = {key: value.contiguous().cpu() for key, value in link.state_dict().items()}
+    write_whole(path, lambda file: file.write(save(tensors, metadata=metadata)))
 
 
 def load_link(path: Path) -> nn.Module:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmas_core.errors import DimensionMismatch, SystemNotFound, UnsafeCheckpoint
+from recmas_core.storage import write_whole
 
 Floats: TypeAlias = NDArray[np.float32]
 MapKey: TypeAlias = tuple[str, str]  # (role, space)
@@ -107,20 +108,16 @@ def rebuild_umap(fitted: FittedMap) -> Any:
 
 def save_map(fitted: FittedMap, path: str | Path) -> None:
     """Write a map as a compressed npz without pickle. Nothing half-written stays behind."""
-    path = Path(path)
     meta = {
         "format": "recmas-map-1", "words": fitted.words, "kinds": fitted.kinds, "n_neighbors": fitted.n_neighbors,
         "min_dist": fitted.min_dist, "metric": fitted.metric, "space": fitted.space, "role": fitted.role,
         "quality": dict(fitted.quality),
     }  # fmt: skip
     text = json.dumps(meta, ensure_ascii=False).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez_compressed(
-            file, data=fitted.data, embedding=fitted.embedding, meta=np.frombuffer(text, dtype=np.uint8)
-        )
-    part.replace(path)
+    packed = np.frombuffer(text, dtype=np.uint8)
+    write_whole(
+        path, lambda file: np.savez_compressed(file, data=fitted.data, embedding=fitted.embedding, meta=packed)
+    )
 
 
 def load_map(path: str | Path) -> FittedMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from recmas_core.pretrain.lessons import draw_batch
 from recmas_core.pretrain.recipes import AgentRecipe
 from recmas_core.pretrain.shaping import make_model, make_tokenizer
 from recmas_core.schedule import cosine_rate
+from recmas_core.storage import write_whole
 from recmas_core.tasks.chain import VOCABULARY
 
 SAVE_EVERY = 100
@@ -86,15 +88,9 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
         optimizer.step()
         done = step + 1
         if done % SAVE_EVERY == 0 or done == steps:
-            _save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done}, checkpoint)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done}
+            write_whole(checkpoint, functools.partial(torch.save, state))
         yield TeachStep(recipe.name, done, steps, loss.item(), right)
-
-
-def _save(state: dict[str, object], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    torch.save(state, half)
-    half.replace(path)
 
 
 def _lesson(
