@@ -15,11 +15,13 @@ class Role:
         name: The role's name, unique in its pattern.
         title: The name to show.
         about: One sentence on what it does.
+        tools: Names of the tools it may call while it decodes the answer.
     """
 
     name: str
     title: str
     about: str
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Pattern:
         stages: Role names of each stage of a round; roles of one stage think side by side.
         edges: All ways of transfer.
         decoder: The role that decodes the answer in the last round.
+        contrast: An edge that is worth cutting for comparison: the map shows the receiver with and without it.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Pattern:
     stages: tuple[tuple[str, ...], ...]
     edges: tuple[Edge, ...]
     decoder: str
+    contrast: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a pattern whose parts do not fit together."""
@@ -92,6 +96,8 @@ class Pattern:
         for edge in self.edges:
             if edge.sender not in names or edge.receiver not in names:
                 raise BadInput(where, f"has an edge {edge.key} to an unknown role", f"Use the roles {names}.")
+        if self.contrast is not None and self.contrast not in [edge.key for edge in self.edges]:
+            raise BadInput(where, f"contrasts {self.contrast}, which is no edge", "Name one of its edges.")
         if self.decoder not in self.stages[-1]:
             raise BadInput(where, f"decodes with {self.decoder!r}", "The decoder must speak in the last stage.")
 
@@ -129,6 +135,89 @@ SEQUENTIAL = Pattern(
     decoder="solver",
 )
 
+MIXTURE = Pattern(
+    name="mixture",
+    title="Mixture",
+    about="Three specialists think about the question side by side; a summarizer reads all of them through three "
+    "slots. It answers in the last round; before that its thoughts go back to each specialist.",
+    roles=(
+        Role("math", "Math", "A specialist: works out the arithmetic in the question."),
+        Role("code", "Code", "A specialist: carries out the list and comparison functions in the question."),
+        Role("science", "Science", "A specialist: knows the facts of nature that the question asks for."),
+        Role("summarizer", "Summarizer", "Reads all three; answers in the last round, else feeds back to each."),
+    ),
+    stages=(("math", "code", "science"), ("summarizer",)),
+    edges=(
+        Edge("math", "summarizer"),
+        Edge("code", "summarizer"),
+        Edge("science", "summarizer"),
+        Edge("summarizer", "math", feedback=True),
+        Edge("summarizer", "code", feedback=True),
+        Edge("summarizer", "science", feedback=True),
+    ),
+    decoder="summarizer",
+)
+
+DISTILLATION = Pattern(
+    name="distillation",
+    title="Distillation",
+    about="A large expert passes what it knows to a small learner. The learner answers in the last round; before "
+    "that its thoughts go back to the expert.",
+    roles=(
+        Role("expert", "Expert", "The larger agent: holds the knowledge and hands it on."),
+        Role("learner", "Learner", "The smaller agent: works with what the expert sends; answers in the last round."),
+    ),
+    stages=(("expert",), ("learner",)),
+    edges=(Edge("expert", "learner"), Edge("learner", "expert", feedback=True)),
+    decoder="learner",
+    contrast=("expert", "learner"),
+)
+
+DELIBERATION = Pattern(
+    name="deliberation",
+    title="Deliberation",
+    about="A reflector plans, a tool-caller acts. In the last round the tool-caller may run Python and search while "
+    "it answers; before that its thoughts go back to the reflector.",
+    roles=(
+        Role("reflector", "Reflector", "Plans: says what has to be looked up and worked out."),
+        Role(
+            "toolcaller",
+            "Tool-caller",
+            "Turns the plan into tool calls and reads their results; answers in the last round.",
+            tools=("python", "search"),
+        ),
+    ),
+    stages=(("reflector",), ("toolcaller",)),
+    edges=(Edge("reflector", "toolcaller"), Edge("toolcaller", "reflector", feedback=True)),
+    decoder="toolcaller",
+)
+
+_LOOP_TITLES = ("First", "Second", "Third", "Fourth", "Fifth")
+
+
+def loop_pattern(size: int) -> Pattern:
+    """A ring of `size` agents of the reader's choice; the last one answers.
+
+    Raises:
+        BadInput: For fewer than two agents or more than five.
+    """
+    if not 2 <= size <= len(_LOOP_TITLES):
+        raise BadInput("loop", f"has {size} agents", f"Choose 2 to {len(_LOOP_TITLES)}.")
+    names = [f"agent{i}" for i in range(1, size + 1)]
+    roles = [Role(n, t, "Reads the agent before it in the ring.") for n, t in zip(names, _LOOP_TITLES, strict=False)]
+    ring = zip(names, [*names[1:], names[0]], strict=True)
+    return Pattern(
+        name=f"loop{size}",
+        title=f"Loop of {size}",
+        about=f"{size} agents of your choice in a ring. The last one answers in the last round; before that its "
+        "thoughts go back to the first.",
+        roles=tuple(roles),
+        stages=tuple((name,) for name in names),
+        edges=tuple(Edge(sender, receiver, feedback=receiver == names[0]) for sender, receiver in ring),
+        decoder=names[-1],
+    )
+
+
 ALONE = Pattern(
     name="alone",
     title="Alone",
@@ -140,7 +229,10 @@ ALONE = Pattern(
 )
 
 # ALONE is the single-agent baseline, not one of the patterns to choose from.
-PATTERNS: dict[str, Pattern] = {pattern.name: pattern for pattern in (SEQUENTIAL,)}
+PATTERNS: dict[str, Pattern] = {
+    pattern.name: pattern
+    for pattern in (SEQUENTIAL, MIXTURE, DISTILLATION, DELIBERATION, *(loop_pattern(n) for n in range(2, 6)))
+}
 
 
 def get_pattern(name: str) -> Pattern:
