@@ -15,11 +15,13 @@ class Example:
         question: The question as agents read it.
         answer: The true answer.
         targets: For each role the right turn text of round 1, 2, … (index 0 is round 1).
+        group: The kind of question, where accuracy is worth telling apart by kind.
     """
 
     question: str
     answer: str
     targets: Mapping[str, tuple[str, ...]]
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ and the reason why another round of a loop of agents reaches further.
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import random
 import re
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from recmas_core.errors import BadInput
 from recmas_core.tasks.base import Example, Reading
+from recmas_core.tasks.splits import distinct
 
 MAX_STEPS = 9
 ADDENDS = tuple(range(1, 10))
@@ -77,11 +78,6 @@ def draw_chain(rng: random.Random, lengths: tuple[int, ...]) -> Chain:
     return Chain(rng.randrange(10), tuple(steps))
 
 
-def split_of(question: str) -> str:
-    """The split a question belongs to, by its own hash: a fifth of all questions is never trained on."""
-    return "test" if hashlib.sha256(question.encode()).digest()[0] % 5 == 0 else "train"
-
-
 def parse_chain(text: str) -> Chain | None:
     """Read a chain from agents' wording or from plain arithmetic (``7 + 3 * 7``); None if it is neither."""
     words = re.sub(r"([-+*×·−])", r" \1 ", text.lower()).translate(str.maketrans("×·−", "**-")).split()
@@ -122,15 +118,8 @@ class ChainTask:
 
     def chains(self, *, seed: int = 0, split: str = "test") -> Iterator[Chain]:
         """Endless distinct chains of a split; the same seed gives the same ones."""
-        if split not in {"train", "test"}:
-            raise BadInput("split", f"is {split!r}", "Choose 'train' or 'test'.")
-        rng = random.Random(f"{self.name}/{split}/{seed}")
-        seen: set[str] = set()
-        while True:
-            chain = draw_chain(rng, self.lengths)
-            if split_of(chain.question) == split and chain.question not in seen:
-                seen.add(chain.question)
-                yield chain
+        draw = functools.partial(draw_chain, lengths=self.lengths)
+        return distinct(random.Random(f"{self.name}/{split}/{seed}"), split, draw, lambda chain: chain.question)
 
     def example(self, chain: Chain) -> Example:
         """The example that a chain makes for this task's roles."""
