@@ -20,6 +20,7 @@ EDIT_KINDS: tuple[EditKind, ...] = ("zero", "noise", "swap", "scale", "set")
 MODES: tuple[Mode, ...] = ("latent", "text")
 MAX_ROUNDS, MAX_LATENT_STEPS, MAX_NEW_TOKENS = 6, 128, 4096
 MAX_QUESTION = 20_000
+MAX_CALLS, MAX_RESULT_TOKENS = 5, 400  # tool calls of one decode, and what it reads of each result
 
 
 def frozen_array(values: Any) -> Array:
@@ -80,6 +81,7 @@ class RunConfig:
         edits: Changes to what turns send.
         max_new_tokens: Most tokens one decode may make.
         system: Name of the system.
+        tools: Whether roles that have tools may call them while they answer.
     """
 
     question: str
@@ -92,6 +94,7 @@ class RunConfig:
     edits: tuple[Edit, ...] = ()
     max_new_tokens: int = 256
     system: str = ""
+    tools: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no system can run."""
@@ -106,6 +109,8 @@ class RunConfig:
             raise BadInput("top_p", f"is {self.top_p}", "Choose more than 0, at most 1.")
         if self.mode not in MODES:
             raise BadInput("mode", f"is {self.mode!r}", f"Choose one of {MODES}.")
+        if not isinstance(self.tools, bool):
+            raise BadInput("tools", f"is {self.tools!r}", "Choose True or False.")
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
@@ -141,7 +146,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class ToolReport:
-    """One call of a tool during a decode: what was asked, what came back, and how long it took."""
+    """One call of a tool during a decode.
+
+    Attributes:
+        tool: Name of the tool.
+        call: What was asked.
+        result: What came back, as the agent read it: cut where it was too long, marks in it made harmless.
+        seconds: How long the tool took.
+    """
 
     tool: str
     call: str
@@ -161,9 +173,9 @@ class Turn:
         thoughts: (m, d) last-layer hidden states h_1..h_m; (0, d) when the turn made text.
         self_embeds: (m, d) R_in(thoughts), the thoughts in the agent's own embedding space.
         sent: For each receiver the transferred thoughts, (m, d_receiver), as sent (after edits).
-        text: What was decoded; "" for a latent turn.
-        tokens: Ids of the decoded tokens, the end token included.
-        seconds: Time of the engine's own work for this turn.
+        text: What was decoded, with the results of tool calls where they were read; "" for a latent turn.
+        tokens: Ids of the decoded tokens, the end token included; results are not decoded.
+        seconds: Time of the engine's own work for this turn, tools included.
         tool_calls: Tools called during the decode.
     """
 
@@ -241,7 +253,7 @@ class Token:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool was called during a decode and came back."""
+    """A tool was called during a decode and came back: it follows the token that closed the call."""
 
     turn: int
     round: int
@@ -258,7 +270,7 @@ class TurnDone:
 
 @dataclass(frozen=True)
 class Answer:
-    """The run is finished with this text."""
+    """The run is finished with this text: what stands behind the last tool result, else all of the decode."""
 
     turn: int
     role: str
@@ -309,13 +321,21 @@ class Trace:
     @property
     def seconds(self) -> float:
         """Time of the engine's own work so far, waiting for the reader excluded."""
-        done = sum(turn.seconds for turn in self.turns)
-        open_turn = len(self.turns)
-        running = (Thought, Transfer, Token)
-        return done + sum(e.seconds for e in self.events if isinstance(e, running) and e.turn >= open_turn)
+        turns = self.turns
+        done = sum(turn.seconds for turn in turns)
+        finished = {turn.index for turn in turns}
+        running = (e for e in self.events if turn_of(e) not in finished)
+        return done + sum(
+            e.report.seconds if isinstance(e, ToolCall) else e.seconds
+            for e in running
+            if isinstance(e, Thought | Transfer | Token | ToolCall)
+        )
 
     def until(self, turn: int) -> Trace:
-        """The trace as it was when `turn` had not begun: turns 0..turn-1 and nothing else.
+        """Turns 0..turn-1 and nothing else.
+
+        That is the trace as it was when `turn` had not begun; in the middle of a stage, whose turns go side by side,
+        it is that without what the unfinished ones had made so far.
 
         Raises:
             BadInput: If fewer than `turn` turns are finished.

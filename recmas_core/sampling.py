@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -27,12 +29,21 @@ class Chooser:
             mixed = (seed * 1_000_003 + turn) % 2**63
             self._generators = [torch.Generator().manual_seed(mixed) for _ in range(rows)]
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        """(B, vocabulary) logits to (B,) token ids."""
+    def __call__(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
+        """Choose for some of the rows; the others' generators stay where they are.
+
+        Args:
+            logits: (n, vocabulary), a line for each of these rows.
+            rows: Their n numbers.
+
+        Returns:
+            (n,) token ids.
+        """
         if self._temperature == 0:
             return logits.argmax(-1)
         probabilities = (logits.float().cpu() / self._temperature).softmax(-1)
         ordered, order = probabilities.sort(-1, descending=True)
         ordered = ordered.masked_fill(ordered.cumsum(-1) - ordered >= self._top_p, 0.0)
-        drawn = [torch.multinomial(row, 1, generator=g) for row, g in zip(ordered, self._generators, strict=True)]
+        generators = [self._generators[row] for row in rows]
+        drawn = [torch.multinomial(line, 1, generator=g) for line, g in zip(ordered, generators, strict=True)]
         return order.gather(-1, torch.stack(drawn))[:, 0].to(logits.device)

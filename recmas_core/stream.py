@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recmas_core.engine import Begin, Chosen, End, Latent, Messages, Sent, Settings, Step, recurse
+from recmas_core.engine import recurse
 from recmas_core.errors import BadInput, DimensionMismatch
 from recmas_core.patterns import Place
 from recmas_core.records import (
@@ -22,6 +23,8 @@ from recmas_core.records import (
     Segment,
     Thought,
     Token,
+    ToolCall,
+    ToolReport,
     Trace,
     Transfer,
     Turn,
@@ -29,6 +32,7 @@ from recmas_core.records import (
     TurnStart,
     frozen_array,
 )
+from recmas_core.steps import Begin, Called, Calling, Chosen, End, Latent, Messages, Sent, Settings, Step, Timed
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -38,22 +42,25 @@ def stream(system: System, trace: Trace) -> Generator[Event, None, None]:
     """Events of a run that goes on from `trace`'s finished turns under its configuration.
 
     Models are used under the system's lock one step at a time, so that many runs interleave; nothing is held
-    while the reader looks at an event. Closing the generator ends the run and frees its caches.
+    while the reader looks at an event or a tool runs. Closing the generator ends the run and frees its caches.
     """
     steps = _steps(system, trace)
-    builder: _TurnBuilder | None = None
+    builders: dict[int, _TurnBuilder] = {}  # turns of one stage are open at the same time
     try:
         while True:
-            started = time.perf_counter()
             with system.lock, torch.inference_mode():
+                started = time.perf_counter()
                 step = next(steps, None)
                 if step is None:
                     return
                 if isinstance(step, Begin):
-                    builder = _TurnBuilder(system, step)
-                assert builder is not None  # every turn begins with Begin
-                events = builder.take(step, started)
+                    builders[step.place.turn] = _TurnBuilder(system, step)
+                events = builders[step.place.turn].take(step, started)
+            if isinstance(step, Calling):
+                _ = step.results  # the tools run here, where nobody waits for them
             yield from events
+            if isinstance(step, End):
+                del builders[step.place.turn]
     finally:
         steps.close()
 
@@ -69,6 +76,7 @@ def _steps(system: System, trace: Trace) -> Generator[Step, None, None]:
         top_p=config.top_p,
         seed=config.seed,
         alter=(lambda *at: apply_edits(config, *at)) if config.edits else None,
+        tools=config.tools,
     )
     messages = messages_of(trace.turns)
     return recurse(system, [config.question], settings, first=len(trace.turns), messages=messages)
@@ -98,8 +106,9 @@ def apply_edits(config: RunConfig, place: Place, receiver: str, vectors: Tensor)
         old = vectors[:, positions]
         new = _edited(edit, config, place, receiver, old, positions, number)
         if new.shape != old.shape:
-            todo = f"Offer {tuple(old.shape[1:])} numbers."
-            raise DimensionMismatch(f"edit of turn {edit.turn}", f"offers {tuple(new.shape[1:])}", todo)
+            where = f"edit of turn {edit.turn}, for {receiver!r},"
+            todo = f"Offer {tuple(old.shape[1:])} numbers; receiver= limits an edit to one transfer."
+            raise DimensionMismatch(where, f"offers {tuple(new.shape[1:])}", todo)
         vectors = vectors.clone()
         vectors[:, positions] = new.to(vectors)
     return vectors
@@ -115,7 +124,8 @@ def _edited(
     if edit.kind == "set":
         return torch.tensor(_matrix(edit))[None]
     if edit.kind == "noise":
-        generator = torch.Generator().manual_seed((config.seed * 7_919 + place.turn * 31 + number) % 2**63)
+        mixed = config.seed * 7_919 + place.turn * 31 + number + zlib.crc32(receiver.encode()) * 1_000_003
+        generator = torch.Generator().manual_seed(mixed % 2**63)
         size = (1.0 if edit.value is None else _number(edit)) * old.float().square().mean().sqrt()
         return old + size * torch.randn(old.shape, generator=generator).to(old)
     assert edit.trace is not None  # Edit refuses a swap without a trace
@@ -154,6 +164,7 @@ class _TurnBuilder:
         self._embeds: list[Array] = []
         self._sent: dict[str, Array] = {}
         self._ids: list[int] = []
+        self._calls: list[ToolReport] = []
         self._seconds = 0.0
 
     def take(self, step: Step, started: float) -> list[Event]:
@@ -167,23 +178,32 @@ class _TurnBuilder:
             hidden, embed = _numpy(step.hidden[0]), _numpy(step.embed[0])
             self._thoughts.append(hidden)
             self._embeds.append(embed)
-            return [Thought(*at, step=step.step, hidden=hidden, embed=embed, seconds=self._tick(started))]
+            return [Thought(*at, step=step.step, hidden=hidden, embed=embed, seconds=self._tick(started, step))]
         if isinstance(step, Sent):
             self._sent[step.receiver] = vectors = _numpy(step.vectors[0])
-            return [Transfer(*at, step.receiver, vectors, edited=step.edited, seconds=self._tick(started))]
+            return [Transfer(*at, step.receiver, vectors, edited=step.edited, seconds=self._tick(started, step))]
         if isinstance(step, Chosen):
             self._ids.append(step.ids[0])
             word = self._agent.word(step.ids[0])
-            seconds = self._tick(started)
+            seconds = self._tick(started, step)
             return [Token(*at, step=step.step, id=step.ids[0], text=word, end=step.ends[0], seconds=seconds)]
-        assert isinstance(step, End)  # a run never scores
         self._tick(started)
+        if isinstance(step, Calling):
+            return []
+        if isinstance(step, Called):
+            report = step.reports[0]
+            self._calls.append(report)
+            self._seconds += report.seconds
+            return [ToolCall(*at, report)]
+        assert isinstance(step, End)  # a run never scores
         turn = self._turn(step.texts[0] if step.texts else "")
         done: list[Event] = [TurnDone(turn)]
-        return [*done, Answer(place.turn, place.role, turn.text)] if place.decodes else done
+        return [*done, Answer(place.turn, place.role, step.answers[0])] if place.decodes else done
 
-    def _tick(self, started: float) -> float:
-        seconds = time.perf_counter() - started
+    def _tick(self, started: float, step: Timed | None = None) -> float:
+        """Count the time of a step: its own count where it brings one, else the time since `started`."""
+        own = None if step is None else step.seconds
+        seconds = time.perf_counter() - started if own is None else own
         self._seconds += seconds
         return seconds
 
@@ -200,6 +220,7 @@ class _TurnBuilder:
             text=text,
             tokens=tuple(self._ids),
             seconds=self._seconds,
+            tool_calls=tuple(self._calls),
         )
 
 

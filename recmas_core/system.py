@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -18,6 +18,9 @@ from recmas_core.prompts import RolePrompt, check_question_text
 from recmas_core.records import Edit, Event, RunConfig, Trace
 from recmas_core.stream import stream
 from recmas_core.tasks import Task
+
+if TYPE_CHECKING:
+    from recmas_core.tools.base import Tool
 
 
 class System:
@@ -36,6 +39,12 @@ class System:
         untrained: Edges whose links were never trained.
         alone: An agent taught to answer by itself, as a baseline.
         folder: Where it was loaded from.
+        tools: The tools that roles of the pattern may call while they answer, by name.
+
+    Attributes:
+        lock: Held while a model computes a step.
+        threads: Whether roles of one stage compute at once, each in a thread; None where it is worth it
+            (`stages.worth_threads`). What they compute is the same either way.
 
     Raises:
         DimensionMismatch: If a link does not fit its two agents.
@@ -57,12 +66,15 @@ class System:
         untrained: frozenset[Edge] = frozenset(),
         alone: Agent | None = None,
         folder: Path | None = None,
+        tools: Mapping[str, Tool] | None = None,
     ) -> None:
         self.name, self.pattern, self.title = name, pattern, title or name
         self.agents, self.links, self.prompts = dict(agents), dict(links), dict(prompts)
         self.task, self.latent_steps, self.trained_steps = task, latent_steps, trained_steps
         self.untrained, self.alone, self.folder = untrained, alone, folder
+        self.tools = dict(tools or {})
         self.lock = threading.RLock()
+        self.threads: bool | None = None
         missing = [role for role in self.roles if role not in self.agents]
         if missing:
             raise SystemNotFound(f"roles {missing}", "have no agent", f"Give an agent for each of {self.roles}.")
@@ -86,6 +98,20 @@ class System:
         require_link(self.links, (sender, receiver))
         return self.links[sender, receiver]
 
+    def tools_of(self, role: str) -> dict[str, Tool]:
+        """The tools that a role may call while it answers, by name.
+
+        Raises:
+            SystemNotFound: If the role names a tool that this system does not have.
+        """
+        names = next(each.tools for each in self.pattern.roles if each.name == role)
+        for name in names:
+            if name not in self.tools:
+                what = f"of the {role} is not to be found; this system has {sorted(self.tools) or 'no tools'}"
+                todo = "Give it to the system as tools= (see recmas_core.tools.open_tools), or run with tools=False."
+                raise SystemNotFound(f"tool {name!r}", what, todo)
+        return {name: self.tools[name] for name in names}
+
     def check(self, question: str) -> None:
         """Refuse a question that imitates a control token of any agent, or a slot mark.
 
@@ -100,6 +126,7 @@ class System:
 
         Raises:
             BadInput: If an option is out of range or unknown, or the question cannot be asked.
+            SystemNotFound: If the answering role names a tool that this system does not have, unless tools=False.
         """
         unknown = set(options) - set(RunConfig.__dataclass_fields__)
         if unknown:
@@ -109,6 +136,7 @@ class System:
         options["edits"] = tuple(options.get("edits", ()))
         config = RunConfig(question=question, **options)
         self.check(question)
+        self._check_tools(config)
         self._check_edits(config.edits, config.rounds)
         return config
 
@@ -117,7 +145,7 @@ class System:
 
         Args:
             question: The question as the agents read it.
-            **options: rounds, latent_steps, seed, temperature, top_p, mode, edits, max_new_tokens.
+            **options: rounds, latent_steps, seed, temperature, top_p, mode, edits, max_new_tokens, tools.
 
         Raises:
             BadInput: At once, for a question or an option that cannot be used.
@@ -176,6 +204,7 @@ class System:
         if trace.config.mode == "text" and trace.config.edits:
             raise BadInput("edits", "were given for a text run", "Edits change latents; use mode='latent'.")
         self.check(trace.config.question)
+        self._check_tools(trace.config)
         return stream(self, trace)
 
     def single(self, agent: Agent, *, role: str) -> System:
@@ -212,6 +241,10 @@ class System:
 
         save_system(self, Path(path))
 
+    def _check_tools(self, config: RunConfig) -> None:
+        if config.tools:
+            self.tools_of(self.pattern.decoder)
+
     def _check_edits(self, edits: tuple[Edit, ...], rounds: int) -> None:
         """Refuse an edit that could never apply: of no thinking turn, or for a role that turn does not send to."""
         thinking = {place.turn: place.role for place in self.pattern.schedule(rounds) if not place.decodes}
@@ -230,4 +263,3 @@ class System:
         if want != have:
             todo = "Use a link trained for these two agents."
             raise DimensionMismatch(f"link {sender}->{receiver}", f"maps {have}, the agents need {want}", todo)
-

@@ -12,7 +12,7 @@ from test_batch import counted
 from tiny import LONG, QUESTION, SHORT
 
 import recmas_core as rm
-from recmas_core import engine
+from recmas_core import prompting
 from recmas_core.reading import Reader
 
 SAMPLED = {"rounds": 2, "latent_steps": 3, "temperature": 0.8, "max_new_tokens": 8}
@@ -166,7 +166,7 @@ def test_the_caches_are_freed(system: rm.System, monkeypatch: pytest.MonkeyPatch
             alive.append(weakref.ref(self._cache))
             return hidden
 
-    monkeypatch.setattr(engine, "Reader", Watched)
+    monkeypatch.setattr(prompting, "Reader", Watched)
     stream = system.run(QUESTION, rounds=2, latent_steps=3, max_new_tokens=2)
     for event in stream:
         if how != "finish" and isinstance(event, rm.Thought) and event.turn == 3:
