@@ -24,7 +24,10 @@ class Agent:
         tokenizer: Its tokenizer.
         inner: Its inner link, d to d.
         wording: Key of the prompts it understands (`prompts.WORDINGS`).
-        source: Where it came from, so that links can be matched to it.
+        source: Where it came from, for the reader.
+        home: The role word under which it was taught, "" if it was taught none: it is addressed by this word
+            whatever role it takes.
+        hears: The words by which it was taught to know its senders.
 
     Raises:
         DimensionMismatch: If the inner link is not as wide as the model.
@@ -39,9 +42,12 @@ class Agent:
         *,
         wording: str = "general",
         source: str = "",
+        home: str = "",
+        hears: Sequence[str] = (),
     ) -> None:
         self.name, self.model, self.tokenizer, self.inner = name, model, tokenizer, inner
         self.wording, self.source = wording, source or name
+        self.home, self.hears = home, tuple(hears)
         model.requires_grad_(False)
         model.eval()
         self._body, self._head = model.get_decoder(), model.get_output_embeddings()
@@ -94,6 +100,11 @@ class Agent:
     def _encode(self, text: str) -> tuple[int, ...]:
         """Token ids of `text` as it stands, nothing added."""
         return tuple(self.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def knows(self, word: str) -> bool:
+        """Whether its vocabulary can write the word without an unknown token."""
+        unknown = self.tokenizer.unk_token_id
+        return unknown is None or unknown not in self.encode(word)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens left out."""

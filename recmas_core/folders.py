@@ -1,125 +1,101 @@
 """System folders: ordinary model folders, links as safetensors, and a system.json that ties them together.
 
     my-system/
-      system.json                 pattern, task, default thoughts, which folder holds which role's agent, prompts
+      system.json                 pattern, task, default thoughts, which folder holds which role's agent, prompts, tools
       <agent>/                    config.json, model.safetensors, tokenizer files, inner.safetensors
       links/<sender>-<receiver>.safetensors
+      corpus.jsonl                the texts that are searched, if a tool searches
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from recmas_core.agents import Agent
-from recmas_core.errors import DimensionMismatch, RecmasError, SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import DimensionMismatch, SystemNotFound, UnsafeCheckpoint
 from recmas_core.links import InnerLink, LinkVariant, OuterLink
-from recmas_core.patterns import get_pattern
+from recmas_core.manifest import Manifest, Member, inside, open_kept_tools, read_manifest
 from recmas_core.placement import place, precision
-from recmas_core.prompts import RolePrompt
 from recmas_core.storage import write_whole
 from recmas_core.system import System
-from recmas_core.tasks import TASKS
 
-FORMAT = "recmas-system-1"
+if TYPE_CHECKING:
+    from recmas_core.tools.base import Tool
+
+_CORPUS = "corpus.jsonl"
 
 
 def save_system(system: System, folder: Path) -> None:
     """Write a whole system; system.json comes last, so a folder that has one is complete."""
-    folders = {}
     for role, agent in system.agents.items():
-        folders[role] = {"folder": role, "wording": agent.wording, "name": agent.name}
         save_agent(agent, folder / role)
-    alone = None
     if system.alone is not None:
-        alone = {"folder": "alone", "wording": system.alone.wording, "name": system.alone.name}
         save_agent(system.alone, folder / "alone")
-    for (sender, receiver), link in system.links.items():
-        save_link(link, folder / "links" / f"{sender}-{receiver}.safetensors")
-    manifest = {
-        "format": FORMAT,
-        "title": system.title,
-        "pattern": system.pattern.name,
-        "task": system.task.name if system.task else None,
-        "latent_steps": system.latent_steps,
-        "trained_steps": list(system.trained_steps) if system.trained_steps else None,
-        "agents": folders,
-        "alone": alone,
-        "untrained": [list(edge) for edge in sorted(system.untrained)],
-        "prompts": {role: asdict(prompt) for role, prompt in system.prompts.items()},
-    }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / "system.json", lambda file: file.write(text.encode()))
+    for edge, link in system.links.items():
+        save_link(link, link_path(folder, *edge))
+    Manifest(
+        title=system.title,
+        pattern=system.pattern,
+        task=system.task,
+        latent_steps=system.latent_steps,
+        trained_steps=system.trained_steps,
+        agents={role: Member.of(agent, role, system.pattern) for role, agent in system.agents.items()},
+        alone=Member("alone", system.alone.wording, system.alone.name, "", ()) if system.alone else None,
+        untrained=system.untrained,
+        prompts=system.prompts,
+        tools={name: _save_texts(tool, folder) for name, tool in system.tools.items()},
+    ).write(folder)
 
 
-def load_folder(folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32") -> System:
+def _save_texts(tool: Tool, folder: Path) -> str | None:
+    """Copy the file a tool works on into the folder; its name there, None if it has none."""
+    path = getattr(tool, "path", None)
+    if path is None:
+        return None
+    write_whole(folder / _CORPUS, lambda file: file.write(Path(path).read_bytes()))
+    return _CORPUS
+
+
+def load_folder(
+    folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", search_key: str | None = None
+) -> System:
     """Read a system folder.
+
+    Args:
+        folder: Where it is.
+        name: What the system is called from now on.
+        device: Where to put it.
+        dtype: Its precision.
+        search_key: Key of a web search, see `manifest.open_kept_tools`.
 
     Raises:
         SystemNotFound: If the folder is no complete system.
         UnsafeCheckpoint: If a file in it is damaged.
     """
-    manifest = read_manifest(folder)
-    try:
-        return _assemble(folder, manifest, name, device, dtype)
-    except (KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RecmasError):
-            raise
-        todo = "Save the system again."
-        raise UnsafeCheckpoint("system.json", f"does not describe a system ({error!r})", todo) from error
-
-
-def _assemble(folder: Path, manifest: dict[str, Any], name: str, device: str, dtype: str) -> System:
-    pattern = get_pattern(manifest["pattern"])
-    if not isinstance(manifest["latent_steps"], int):
-        raise TypeError(f"latent_steps is {manifest['latent_steps']!r}")
-    agents = {role: _entry(folder, entry, device, dtype) for role, entry in manifest["agents"].items()}
-    links = {edge.key: load_link(link_path(folder, *edge.key)) for edge in pattern.edges}
-    for link in links.values():
-        place(link, device, dtype)
-    alone = _entry(folder, manifest["alone"], device, dtype) if manifest.get("alone") else None
+    kept = read_manifest(folder)
     return System(
         name,
-        pattern,
-        agents,
-        links,
-        {role: RolePrompt(**prompt) for role, prompt in manifest["prompts"].items()},
-        title=manifest["title"],
-        task=TASKS[manifest["task"]] if manifest["task"] else None,
-        latent_steps=manifest["latent_steps"],
-        trained_steps=tuple(manifest["trained_steps"]) if manifest["trained_steps"] else None,
-        untrained=frozenset((sender, receiver) for sender, receiver in manifest["untrained"]),
-        alone=alone,
+        kept.pattern,
+        {role: load_member(folder, member, device, dtype) for role, member in kept.agents.items()},
+        {edge.key: place(load_link(link_path(folder, *edge.key)), device, dtype) for edge in kept.pattern.edges},
+        kept.prompts,
+        title=kept.title,
+        task=kept.task,
+        latent_steps=kept.latent_steps,
+        trained_steps=kept.trained_steps,
+        untrained=kept.untrained,
+        alone=load_member(folder, kept.alone, device, dtype) if kept.alone else None,
+        tools=open_kept_tools(folder, kept, search_key),
         folder=folder,
     )
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The system.json of a folder.
-
-    Raises:
-        SystemNotFound: If there is none.
-        UnsafeCheckpoint: If it is damaged or of another format.
-    """
-    path = folder / "system.json"
-    if not path.is_file():
-        todo = "Give the name of an embedded system, or a folder written by system.save."
-        raise SystemNotFound(f"folder {folder.name!r}", "holds no system.json", todo)
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UnsafeCheckpoint("system.json", f"is damaged ({error})", "Save the system again.") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UnsafeCheckpoint("system.json", "is of another format", f"Save the system again as {FORMAT}.")
-    return manifest
 
 
 def link_path(folder: Path, sender: str, receiver: str) -> Path:
@@ -127,13 +103,17 @@ def link_path(folder: Path, sender: str, receiver: str) -> Path:
     return folder / "links" / f"{sender}-{receiver}.safetensors"
 
 
-def _entry(folder: Path, entry: dict[str, str], device: str, dtype: str) -> Agent:
-    if Path(entry["folder"]).name != entry["folder"]:  # a foreign manifest must not lead out of its own folder
-        what = f"names the agent folder {entry['folder']!r}"
-        raise UnsafeCheckpoint("system.json", what, "Keep agents in folders beside system.json.")
+def load_member(folder: Path, member: Member, device: str = "cpu", dtype: str = "float32") -> Agent:
+    """Read an agent of a system's folder.
+
+    Raises:
+        SystemNotFound: If its folder holds no model.
+        UnsafeCheckpoint: If its files are damaged.
+    """
     return load_agent(
-        folder / entry["folder"], name=entry["name"], wording=entry["wording"], device=device, dtype=dtype
-    )
+        inside(folder, member.folder), name=member.name, wording=member.wording, device=device, dtype=dtype,
+        home=member.home, hears=member.hears,
+    )  # fmt: skip
 
 
 def save_agent(agent: Agent, folder: Path) -> None:
@@ -144,9 +124,25 @@ def save_agent(agent: Agent, folder: Path) -> None:
 
 
 def load_agent(
-    folder: Path, *, name: str, wording: str = "general", device: str = "cpu", dtype: str = "float32"
+    folder: Path,
+    *,
+    name: str,
+    wording: str = "general",
+    device: str = "cpu",
+    dtype: str = "float32",
+    home: str = "",
+    hears: tuple[str, ...] = (),
 ) -> Agent:
     """Read an agent's folder; without an inner.safetensors its inner link is new and untrained.
+
+    Args:
+        folder: An ordinary transformers model folder.
+        name: Name to show.
+        wording: Key of the prompts it understands.
+        device: Where to put it.
+        dtype: Its precision.
+        home: The role word under which it was taught.
+        hears: The words by which it knows its senders.
 
     Raises:
         SystemNotFound: If there is no model in the folder.
@@ -174,7 +170,8 @@ def load_agent(
     path = folder / "inner.safetensors"
     inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
     place(inner, device, dtype)
-    return Agent(name, place(model, device, dtype), tokenizer, inner, wording=wording, source=str(folder))
+    model = place(model, device, dtype)
+    return Agent(name, model, tokenizer, inner, wording=wording, source=str(folder), home=home, hears=hears)
 
 
 _KINDS: Mapping[str, Callable[[int, int, LinkVariant], nn.Module]] = MappingProxyType(

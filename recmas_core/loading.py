@@ -1,23 +1,46 @@
-"""Finding and building systems by name."""
+"""Finding what is shipped: embedded systems by name, and the agents in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from safetensors import SafetensorError, safe_open
 
-from recmas_core.agents import Agent
-from recmas_core.errors import SystemNotFound
-from recmas_core.folders import link_path, load_agent, load_folder, load_link, read_manifest
-from recmas_core.links import OuterLink
-from recmas_core.patterns import get_pattern
-from recmas_core.placement import place
-from recmas_core.prompts import WORDINGS
+from recmas_core.errors import SystemNotFound, UnsafeCheckpoint
+from recmas_core.folders import load_folder
+from recmas_core.manifest import FILE, inside, read_manifest
+from recmas_core.patterns import PATTERNS
 from recmas_core.system import System
-from recmas_core.tasks import TASKS
 
 EMBEDDED = "embedded:"
+
+
+@dataclass(frozen=True)
+class EmbeddedAgent:
+    """A shipped agent, as far as its files tell without loading it.
+
+    Attributes:
+        key: What `build_system` takes, e.g. "embedded:planner".
+        system: The embedded system it was made for.
+        role: The role it was taught there.
+        title: The role's title.
+        family: The transformers model type, e.g. "qwen3".
+        width: Hidden size, d.
+        parameters: Number of the language model's parameters.
+        task: Name of the little world it knows (`tasks.TASKS`), "" for none.
+    """
+
+    key: str
+    system: str
+    role: str
+    title: str
+    family: str
+    width: int
+    parameters: int
+    task: str
 
 
 def assets_folder() -> Path:
@@ -26,18 +49,60 @@ def assets_folder() -> Path:
 
 
 def embedded_systems(assets: Path | None = None) -> tuple[str, ...]:
-    """Names of the shipped systems."""
-    return tuple(sorted(path.parent.name for path in (assets or assets_folder()).glob("*/system.json")))
+    """Names of the shipped systems: in the order of the patterns, others after them by name."""
+    names = {path.parent.name for path in (assets or assets_folder()).glob(f"*/{FILE}")}
+    known = [name for name in PATTERNS if name in names]
+    return (*known, *sorted(names - set(known)))
 
 
-def embedded_agents(pattern: str, assets: Path | None = None) -> tuple[str, ...]:
-    """The shipped agents that can take a role of a pattern, as `build_system` takes them."""
-    manifest = read_manifest((assets or assets_folder()) / pattern)
-    return tuple(f"{EMBEDDED}{role}" for role in manifest["agents"])
+def embedded_agents(assets: Path | None = None) -> tuple[EmbeddedAgent, ...]:
+    """Every shipped agent, in the order of the systems and of their roles. No model is loaded.
+
+    The key names the role; where an earlier system has a role of the same name, system and role.
+
+    Raises:
+        UnsafeCheckpoint: If a file that describes an agent is damaged.
+        SystemNotFound: If an agent's files are not there.
+    """
+    found: list[EmbeddedAgent] = []
+    taken: set[str] = set()
+    for system in embedded_systems(assets):
+        folder = (assets or assets_folder()) / system
+        kept = read_manifest(folder)
+        titles = {role.name: role.title for role in kept.pattern.roles}
+        for role, member in kept.agents.items():
+            key = f"{EMBEDDED}{system}/{role}" if role in taken else f"{EMBEDDED}{role}"
+            taken.add(role)
+            family, width, parameters = _measure(inside(folder, member.folder), f"agent {key!r}")
+            task = kept.task.name if kept.task else ""
+            found.append(EmbeddedAgent(key, system, role, titles[role], family, width, parameters, task))
+    return tuple(found)
+
+
+def _measure(folder: Path, where: str) -> tuple[str, int, int]:
+    """(family, width, parameters) of a model's folder, from its configuration and its weights' headers."""
+    weights = sorted(folder.glob("model*.safetensors"))
+    if not weights or not (folder / "config.json").is_file():
+        raise SystemNotFound(where, "has no config.json or no weights", "Fetch the embedded systems again.")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        count = 0
+        for path in weights:
+            with safe_open(path, framework="pt") as stored:
+                names = list(stored.keys())
+                count += sum(math.prod(stored.get_slice(name).get_shape()) for name in names)
+        return str(config["model_type"]), int(config["hidden_size"]), count
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        raise UnsafeCheckpoint(where, f"cannot be read ({error})", "Fetch the embedded systems again.") from error
 
 
 def load_system(
-    name: str, *, device: str = "cpu", dtype: str = "float32", assets: Path | None = None
+    name: str,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    search_key: str | None = None,
+    assets: Path | None = None,
 ) -> System:
     """Load a system.
 
@@ -45,94 +110,21 @@ def load_system(
         name: An embedded system ("sequential"), or the path of a folder written by `System.save`.
         device: Where to put it, e.g. "cpu", "cuda", "cuda:1".
         dtype: "float32", "bfloat16" or "float16".
+        search_key: Key of Tavily's web search, for systems whose agents search: it takes the place of the texts that
+            come with the system. Without it the environment variable TAVILY_API_KEY is asked.
         assets: Where embedded systems are; the shipped ones by default.
 
     Raises:
         SystemNotFound: If there is no such system.
         UnsafeCheckpoint: If its files are damaged.
     """
-    folder = (assets or assets_folder()) / name
-    if name not in embedded_systems(assets):
-        folder = Path(name)
+    shipped = embedded_systems(assets)
+    folder = (assets or assets_folder()) / name if name in shipped else Path(name)
     if not folder.is_dir():
-        todo = f"Embedded are {list(embedded_systems(assets))}; or give a folder written by system.save."
+        todo = f"Embedded are {list(shipped)}; or give a folder written by system.save."
+        if name in PATTERNS:
+            what = "is a pattern that comes without agents of its own"
+            todo = f"Choose them: build_system({name!r}, agents={{role: agent}}). {todo}"
+            raise SystemNotFound(f"system {name!r}", what, todo)
         raise SystemNotFound(f"system {name!r}", "does not exist", todo)
-    return load_folder(folder, name=name, device=device, dtype=dtype)
-
-
-def build_system(
-    pattern: str,
-    agents: Mapping[str, str | Agent],
-    *,
-    device: str = "cpu",
-    dtype: str = "float32",
-    seed: int = 0,
-    assets: Path | None = None,
-) -> System:
-    """Put a system together from agents of your choice.
-
-    A link that was trained for exactly the two agents an edge joins is used; every other link is new, and its edge is
-    listed in `System.untrained`.
-
-    Args:
-        pattern: Name of the pattern.
-        agents: For each role an Agent, "embedded:<role>" (the embedded agent made for that role of this pattern), or
-            the folder of a transformers model. Roles left out take their own embedded agent.
-        device: Where to put the agents.
-        dtype: Their precision.
-        seed: Seed of the new links.
-        assets: Where embedded systems are.
-
-    Raises:
-        SystemNotFound: If the pattern, a role or an agent does not exist.
-    """
-    shape = get_pattern(pattern)
-    roles = [role.name for role in shape.roles]
-    unknown = sorted(set(agents) - set(roles))
-    if unknown:
-        raise SystemNotFound(f"roles {unknown}", f"are not in {pattern!r}", f"Its roles are {roles}.")
-    home = (assets or assets_folder()) / pattern
-    wanted = {role: agents.get(role, f"{EMBEDDED}{role}") for role in roles}
-    made = {role: _agent(wanted[role], home, device, dtype) for role in roles}
-    links, untrained = {}, set()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for edge in shape.edges:
-            ends = [wanted[end] == f"{EMBEDDED}{end}" for end in edge.key]
-            sender, receiver = (made[end] for end in edge.key)
-            new = OuterLink(sender.hidden_size, receiver.hidden_size)
-            if all(ends):
-                links[edge.key] = place(load_link(link_path(home, *edge.key)), device, dtype)
-            else:
-                links[edge.key] = place(new.requires_grad_(False).eval(), device, dtype)
-                untrained.add(edge.key)
-    own = all(isinstance(agent, str) and agent.startswith(EMBEDDED) for agent in wanted.values())
-    manifest = read_manifest(home) if own else None
-    return System(
-        pattern if not untrained else f"{pattern} (own choice)",
-        shape,
-        made,
-        links,
-        {role: WORDINGS[agent.wording].prompt(role) for role, agent in made.items()},
-        title=shape.title,
-        task=TASKS[manifest["task"]] if manifest else None,
-        latent_steps=manifest["latent_steps"] if manifest else 8,
-        trained_steps=tuple(manifest["trained_steps"]) if manifest and manifest["trained_steps"] else None,
-        untrained=frozenset(untrained),
-        folder=home if not untrained else None,
-    )
-
-
-def _agent(spec: str | Agent, home: Path, device: str, dtype: str) -> Agent:
-    if isinstance(spec, Agent):
-        return spec
-    if not spec.startswith(EMBEDDED):
-        return load_agent(Path(spec), name=Path(spec).name, device=device, dtype=dtype)
-    role = spec.removeprefix(EMBEDDED)
-    entries = read_manifest(home)["agents"]
-    if role not in entries:
-        raise SystemNotFound(f"agent {spec!r}", "does not exist", f"There are {sorted(entries)}.")
-    entry = entries[role]
-    return load_agent(
-        home / entry["folder"], name=entry["name"], wording=entry["wording"], device=device, dtype=dtype
-    )
+    return load_folder(folder, name=name, device=device, dtype=dtype, search_key=search_key)
