@@ -85,12 +85,11 @@ def build_system(
     shape, assets = get_pattern(pattern), assets or assets_folder()
     own = read_manifest(assets / pattern) if pattern in embedded_systems(assets) else None
     specs = _complete(shape, agents, own, assets)
-    homes = {role: _home(spec, assets) for role, spec in specs.items()}
-    made: dict[object, Agent] = {}  # an agent that takes two roles is one agent
-    chosen = {
-        role: Choice(_agent(spec, homes[role], made, device, dtype), homes[role]) for role, spec in specs.items()
-    }
-    links, untrained = _links(shape, chosen, seed, device, dtype)
+    with torch.random.fork_rng(devices=[]):  # whoever builds a system finds torch's own seed as it was
+        torch.manual_seed(seed)  # an agent that comes without an inner link gets a new one
+        chosen = _choose(specs, assets, device, dtype)
+        torch.manual_seed(seed)
+        links, untrained = _links(shape, chosen, device, dtype)
     task, latent_steps, trained_steps = _settings(own, list(chosen.values()))
     if tools is None:
         needed = tuple(dict.fromkeys(tool for role in shape.roles for tool in role.tools))
@@ -155,36 +154,42 @@ def _embedded_home(spec: str, assets: Path) -> Home:
     raise SystemNotFound(f"agent {spec!r}", "does not exist", f"There are {keys}.")
 
 
-def _agent(spec: str | Agent, home: Home | None, made: dict[object, Agent], device: str, dtype: str) -> Agent:
-    if isinstance(spec, Agent):
-        return spec
-    key = (home.folder, home.role) if home else spec
-    if key not in made:
-        if home:
-            made[key] = load_member(home.folder, home.kept.agents[home.role], device, dtype)
-        else:
-            made[key] = load_agent(Path(spec), name=Path(spec).name, device=device, dtype=dtype)
-    return made[key]
+def _choose(specs: Mapping[str, str | Agent], assets: Path, device: str, dtype: str) -> dict[str, Choice]:
+    """Load who was chosen for each role; an agent that takes two roles is loaded once."""
+    loaded: dict[str | tuple[Path, str], Agent] = {}
+    chosen = {}
+    for role, spec in specs.items():
+        home = _home(spec, assets)
+        if isinstance(spec, Agent):
+            chosen[role] = Choice(spec, home)
+            continue
+        key = (home.folder, home.role) if home else spec
+        if key not in loaded and home:
+            loaded[key] = load_member(home.folder, home.kept.agents[home.role], device, dtype)
+        elif key not in loaded:
+            loaded[key] = load_agent(Path(spec), name=Path(spec).name, device=device, dtype=dtype)
+        chosen[role] = Choice(loaded[key], home)
+    return chosen
 
 
 def _links(
-    shape: Pattern, chosen: Mapping[str, Choice], seed: int, device: str, dtype: str
+    shape: Pattern, chosen: Mapping[str, Choice], device: str, dtype: str
 ) -> tuple[dict[tuple[str, str], nn.Module], frozenset[tuple[str, str]]]:
     """The link of every edge, and the edges whose links are new."""
-    links: dict[tuple[str, str], nn.Module] = {}
+    # New ones are drawn for all edges and first: what one is does not depend on which others are taken over.
+    widths = {role: choice.agent.hidden_size for role, choice in chosen.items()}
+    links: dict[tuple[str, str], nn.Module] = {
+        edge.key: OuterLink(widths[edge.sender], widths[edge.receiver]) for edge in shape.edges
+    }
     untrained = set()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for edge in shape.edges:
-            sender, receiver = (chosen[end] for end in edge.key)
-            # drawn for every edge: what one new link is does not depend on which others are taken over
-            link: nn.Module = OuterLink(sender.agent.hidden_size, receiver.agent.hidden_size)
-            path = _trained_link(sender.home, receiver.home)
-            if path is None:
-                untrained.add(edge.key)
-            else:
-                link = load_link(path)
-            links[edge.key] = place(link.requires_grad_(False).eval(), device, dtype)
+    for sender, receiver in links:
+        path = _trained_link(chosen[sender].home, chosen[receiver].home)
+        if path is None:
+            untrained.add((sender, receiver))
+        else:
+            links[sender, receiver] = load_link(path)
+    for link in links.values():
+        place(link.requires_grad_(False).eval(), device, dtype)
     return links, frozenset(untrained)
 
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -26,9 +26,6 @@ from recmas_core.manifest import Manifest, Member, inside, open_kept_tools, read
 from recmas_core.placement import place, precision
 from recmas_core.storage import write_whole
 from recmas_core.system import System
-
-if TYPE_CHECKING:
-    from recmas_core.tools.base import Tool
 
 _CORPUS = "corpus.jsonl"
 
@@ -51,16 +48,20 @@ def save_system(system: System, folder: Path) -> None:
         alone=Member("alone", system.alone.wording, system.alone.name, "", ()) if system.alone else None,
         untrained=system.untrained,
         prompts=system.prompts,
-        tools={name: _save_texts(tool, folder) for name, tool in system.tools.items()},
+        tools={name: _save_texts(system, name, folder) for name in system.tools},
     ).write(folder)
 
 
-def _save_texts(tool: Tool, folder: Path) -> str | None:
+def _save_texts(system: System, tool: str, folder: Path) -> str | None:
     """Copy the file a tool works on into the folder; its name there, None if it has none."""
-    path = getattr(tool, "path", None)
+    path = getattr(system.tools[tool], "path", None)
+    if path is None and system.folder is not None:  # a search of the web stands in for the texts that came along
+        file = read_manifest(system.folder).tools.get(tool)
+        path = None if file is None else inside(system.folder, file)
     if path is None:
         return None
-    write_whole(folder / _CORPUS, lambda file: file.write(Path(path).read_bytes()))
+    texts = Path(path).read_bytes()
+    write_whole(folder / _CORPUS, lambda file: file.write(texts))
     return _CORPUS
 
 

@@ -142,7 +142,7 @@ def _parsed(kept: Mapping[str, Any]) -> Manifest:
         alone=_member(kept["alone"], "", ()) if kept.get("alone") else None,
         untrained=frozenset((sender, receiver) for sender, receiver in map(_texts, kept["untrained"])),
         prompts={role: _prompt(entry) for role, entry in kept["prompts"].items()},
-        tools={name: _tool_file(name, entry) for name, entry in (kept.get("tools") or {}).items()},
+        tools=_tools(kept.get("tools") or {}),
     )
 
 
@@ -179,12 +179,16 @@ def _prompt(entry: Mapping[str, Any]) -> RolePrompt:
     return prompt
 
 
-def _tool_file(name: str, entry: Mapping[str, Any]) -> str | None:
-    if set(entry) - {"corpus"}:
-        raise UnsafeCheckpoint(FILE, f"says {entry!r} of the tool {name!r}", "Write {} or {'corpus': a file name}.")
-    if "corpus" in entry:
-        inside(Path(), entry["corpus"])
-    return entry.get("corpus")
+def _tools(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
+    """For each tool the name of the file it works on: there is one file of texts at most."""
+    for name, entry in entries.items():
+        if set(entry) - {"corpus"}:
+            todo = "Write {} or {'corpus': a file name}."
+            raise UnsafeCheckpoint(FILE, f"says {entry!r} of the tool {name!r}", todo)
+    files = [inside(Path(), entry["corpus"]).name for entry in entries.values() if "corpus" in entry]
+    if len(files) > 1:
+        raise UnsafeCheckpoint(FILE, f"names {len(files)} files of texts to search", "Put them into one.")
+    return {name: entry.get("corpus") for name, entry in entries.items()}
 
 
 def inside(folder: Path, name: object) -> Path:
@@ -209,16 +213,12 @@ def open_kept_tools(folder: Path, manifest: Manifest, search_key: str | None) ->
             TAVILY_API_KEY is asked.
 
     Raises:
-        UnsafeCheckpoint: If there is more than one corpus.
         SystemNotFound: If the texts to search are not there.
     """
-    files = {inside(folder, file) for file in manifest.tools.values() if file is not None}
-    if len(files) > 1:
-        raise UnsafeCheckpoint(FILE, f"names {len(files)} corpora", "Put their texts into one.")
-    for file in files:
-        if not file.is_file():
-            raise SystemNotFound(f"corpus {file.name!r}", "is not in the system's folder", "Save the system again.")
-    return open_named_tools(tuple(manifest.tools), next(iter(files), None), search_key)
+    corpus = next((inside(folder, file) for file in manifest.tools.values() if file is not None), None)
+    if corpus is not None and not corpus.is_file():
+        raise SystemNotFound(f"corpus {corpus.name!r}", "is not in the system's folder", "Save the system again.")
+    return open_named_tools(tuple(manifest.tools), corpus, search_key)
 
 
 def open_named_tools(names: tuple[str, ...], corpus: Path | None, search_key: str | None) -> dict[str, Tool]:
