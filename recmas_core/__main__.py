@@ -69,7 +69,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
 
 def _add_pretrain(parser: argparse.ArgumentParser) -> None:
     _common(parser)
-    parser.add_argument("pattern", choices=("sequential",))
+    parser.add_argument("pattern", help="sequential, mixture, distillation or deliberation")
     parser.add_argument("--out", type=Path, default=None, help="folder to write to (default: assets/<pattern>)")
     parser.add_argument("--work", type=Path, default=None, help="checkpoints (default: build/pretrain/<pattern>)")
     parser.set_defaults(run=lambda c, o: c.make_system(o.pattern, out=o.out, work=o.work))

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from transformers.utils import logging as transformers_logging
 
-from recmas_core.evaluation import ABLATIONS, Score, cost, iter_scores
+from recmas_core.ablations import ablations_of
+from recmas_core.evaluation import Score, cost, iter_scores
 from recmas_core.loading import assets_folder, load_system
 from recmas_core.pretrain import Made, TeachStep, pretrain
 from recmas_core.probes import lens, nearest
@@ -76,9 +77,11 @@ def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int
     examples = system.task.sample(n, seed=seed, split="test")
     sample = f"{n} held-out questions (split 'test', seed {seed})"
     print(f"{system.title}, {sample}, {system.latent_steps} thoughts a turn\n")
-    print("| what | rounds | accuracy | 95 % interval | tokens decoded | latent steps |\n|---|---|---|---|---|---|")
-    for score in iter_scores(system, examples, rounds, ("single", "text", "latent"), ABLATIONS):
-        print(score_row(score), flush=True)
+    kinds = sorted({example.group for example in examples} - {""})
+    heads = ("what", "rounds", "accuracy", "95 % interval", "tokens decoded", "latent steps", *kinds)
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+    for score in iter_scores(system, examples, rounds, ("single", "text", "latent"), ablations_of(system)):
+        print(score_row(score, kinds), flush=True)
     print("\nTransfers of one turn taken from another question, three rounds:\n")
     print("| turn | answers that follow the transplant | 95 % interval | unchanged | cases |\n|---|---|---|---|---|")
     implied = cases = 0
@@ -88,7 +91,8 @@ def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int
         implied, cases = implied + result.implied, cases + result.n
         name = f"{result.turn} (round {place.round}, {place.role})"
         print(f"| {name} | {result.share:.3f} | {low:.3f} to {high:.3f} | {result.kept / result.n:.3f} | {result.n} |")
-    print(f"| all | {implied / cases:.3f} | | | {cases} |")
+    if cases:
+        print(f"| all | {implied / cases:.3f} | | | {cases} |")
     one_by_one = cost(system, examples[:timed], rounds=max(rounds))
     print(
         f"\nOne question at a time, {one_by_one.n} questions, {one_by_one.rounds} rounds: latent takes "
@@ -98,11 +102,12 @@ def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int
     )
 
 
-def score_row(score: Score) -> str:
-    """One line of the accuracy table."""
+def score_row(score: Score, kinds: Sequence[str] = ()) -> str:
+    """One line of the accuracy table, with the accuracy for each kind of question."""
     low, high = score.interval
     cells = (score.name, score.rounds, f"{score.accuracy:.3f}", f"{low:.3f} to {high:.3f}", f"{score.tokens:.1f}")
-    return "| " + " | ".join(map(str, (*cells, f"{score.latent_steps:.0f}"))) + " |"
+    shares = (f"{right / n:.3f}" for right, n in (score.groups[kind] for kind in kinds))
+    return "| " + " | ".join(map(str, (*cells, f"{score.latent_steps:.0f}", *shares))) + " |"
 
 
 def make_system(pattern: str, *, out: Path | None, work: Path | None) -> None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
 
+from recmas_core.ablations import broken, check_ablations
 from recmas_core.agents import Agent
-from recmas_core.engine import Alter, Settings, unroll
+from recmas_core.engine import Settings, unroll
 from recmas_core.errors import BadInput
-from recmas_core.links import OuterLink
-from recmas_core.patterns import Place
 from recmas_core.records import Mode
 from recmas_core.system import System
 from recmas_core.tasks import Example
 
 BATCH = 250
-ABLATIONS = ("untrained", "zero", "swap", "noise")
+ANSWER_TOKENS = 96  # the longest right answer, its tool calls included, takes 70
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Score:
         n: Of how many.
         tokens: Mean tokens decoded per question, end tokens included.
         latent_steps: Mean latent steps per question.
+        groups: For each kind of question how many were right, and of how many.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Score:
     n: int
     tokens: float
     latent_steps: float
+    groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float:
@@ -97,8 +98,7 @@ def evaluate(
         examples: Questions with their true answers.
         rounds: Numbers of rounds.
         modes: "latent", "text", and "single": every agent by itself, reading its own turns.
-        ablations: Also the latent mode with something broken: "untrained" (new random outer links), "zero" (every
-            transfer 0), "swap" (every transfer another question's), "noise" (random vectors of the transfer's size).
+        ablations: Also the latent mode with something broken; see `ablations.ablations_of`.
         latent_steps: Thoughts per turn; the system's default if None.
 
     Raises:
@@ -117,23 +117,23 @@ def iter_scores(
     latent_steps: int | None = None,
 ) -> Iterator[Score]:
     """The scores of `evaluate`, one by one as they are measured."""
-    unknown = (set(modes) - {"single", "text", "latent"}) | (set(ablations) - set(ABLATIONS))
+    unknown = set(modes) - {"single", "text", "latent"}
     if unknown:
-        todo = f"Modes are single, text, latent; ablations {ABLATIONS}."
-        raise BadInput("evaluation", f"does not know {sorted(unknown)}", todo)
+        raise BadInput("evaluation", f"does not know {sorted(unknown)}", "Modes are single, text, latent.")
+    check_ablations(system, ablations)
     if "swap" in ablations and len(examples) < 2:
         raise BadInput("ablation 'swap'", f"has {len(examples)} examples", "Give at least two: each takes another's.")
     steps = latent_steps or system.latent_steps
     for r in rounds:
         if "single" in modes:
             for agent, alone in single_systems(system):
-                yield measure(alone, examples, Settings(r, steps, "text", 24), name=f"single: {agent.name}")
+                yield measure(alone, examples, Settings(r, steps, "text", ANSWER_TOKENS), name=f"single: {agent.name}")
         for mode in ("text", "latent"):
             if mode in modes:
-                yield measure(system, examples, Settings(r, steps, mode, 24), name=mode)
+                yield measure(system, examples, Settings(r, steps, mode, ANSWER_TOKENS), name=mode)
         for name in ablations:
-            broken, alter = _ablation(system, name)
-            yield measure(broken, examples, Settings(r, steps, "latent", 24, alter=alter), name=name)
+            ill, settings = broken(system, name, Settings(r, steps, "latent", ANSWER_TOKENS))
+            yield measure(ill, examples, settings, name=name)
 
 
 def single_systems(system: System) -> Iterator[tuple[Agent, System]]:
@@ -150,49 +150,18 @@ def measure(system: System, examples: Sequence[Example], settings: Settings, *, 
         raise BadInput(f"system {system.name!r}", "has no task to grade answers by", "Evaluate an embedded system.")
     if not examples:
         raise BadInput("examples", "are empty", "Give at least one.")
-    right, tokens = 0, 0.0
+    right, asked, tokens = Counter[str](), Counter(example.group for example in examples), 0.0
     parts = -(-len(examples) // BATCH)
     for part in range(parts):  # parts of one size: a last batch of a single question would be swapped with itself
         batch = examples[part * len(examples) // parts : (part + 1) * len(examples) // parts]
         with torch.no_grad():
             out = unroll(system, [example.question for example in batch], settings)
-        right += sum(system.task.grade(e, text) for e, text in zip(batch, out.texts, strict=True))
+        right.update(e.group for e, text in zip(batch, out.answers, strict=True) if system.task.grade(e, text))
         tokens += float(out.tokens.sum())
     latent = sum(not place.decodes for place in system.pattern.schedule(settings.rounds)) * settings.latent_steps
     steps = latent if settings.mode == "latent" else 0
-    return Score(name, settings.rounds, right, len(examples), tokens / len(examples), steps)
-
-
-def _ablation(system: System, name: str) -> tuple[System, Alter | None]:
-    if name == "untrained":
-        return system.with_links(new_links(system, seed=0)), None
-    return system, {"zero": _zero, "swap": _swap, "noise": _noise}[name]
-
-
-def new_links(system: System, *, seed: int) -> dict[tuple[str, str], nn.Module]:
-    """Outer links as they are before any training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        links: dict[tuple[str, str], nn.Module] = {}
-        for edge in system.pattern.edges:
-            sender, receiver = (system.agents[end] for end in edge.key)
-            link = OuterLink(sender.hidden_size, receiver.hidden_size).requires_grad_(False).eval()
-            links[edge.key] = link.to(receiver.device, receiver.model.dtype)
-    return links
-
-
-def _zero(place: Place, receiver: str, vectors: Tensor) -> Tensor:
-    return torch.zeros_like(vectors)
-
-
-def _swap(place: Place, receiver: str, vectors: Tensor) -> Tensor:
-    """Each question gets the transfer of the question before it in the batch."""
-    return vectors.roll(1, dims=0)
-
-
-def _noise(place: Place, receiver: str, vectors: Tensor) -> Tensor:
-    generator = torch.Generator().manual_seed(place.turn)
-    return torch.randn(vectors.shape, generator=generator).to(vectors) * vectors.square().mean().sqrt()
+    groups = {group: (right[group], n) for group, n in sorted(asked.items())}
+    return Score(name, settings.rounds, right.total(), len(examples), tokens / len(examples), steps, groups)
 
 
 @dataclass(frozen=True)

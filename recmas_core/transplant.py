@@ -10,7 +10,7 @@ import torch
 
 from recmas_core.engine import Messages, Settings, unroll
 from recmas_core.errors import BadInput
-from recmas_core.evaluation import BATCH, wilson
+from recmas_core.evaluation import ANSWER_TOKENS, BATCH, wilson
 from recmas_core.system import System
 from recmas_core.tasks import Example
 
@@ -61,7 +61,7 @@ def transplants(
     """
     if system.task is None:
         raise BadInput(f"system {system.name!r}", "has no task", "Use an embedded system.")
-    settings = Settings(rounds, system.latent_steps, max_new_tokens=24)
+    settings = Settings(rounds, system.latent_steps, max_new_tokens=ANSWER_TOKENS)
     schedule = system.pattern.schedule(rounds)
     rng = random.Random(seed)
     for place in schedule[:-1]:
@@ -76,7 +76,7 @@ def transplants(
             with torch.no_grad():
                 questions = [example.question for example, _, _ in batch]
                 out = unroll(system, questions, settings, messages=own, first=place.turn + 1)
-            for (example, _, answer), text in zip(batch, out.texts, strict=True):
+            for (example, _, answer), text in zip(batch, out.answers, strict=True):
                 implied += text.split()[:1] == [answer]
                 kept += system.task.grade(example, text)
         if pairs:

@@ -8,7 +8,8 @@ import re
 import pytest
 
 import recmas_core as rm
-from recmas_core.tasks.chain import MAX_STEPS, VOCABULARY, Chain, ChainTask, parse_chain, split_of
+from recmas_core.tasks.chain import MAX_STEPS, VOCABULARY, Chain, ChainTask, parse_chain
+from recmas_core.tasks.splits import split_of
 
 TASK = rm.TASKS["chain"]
 

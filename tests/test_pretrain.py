@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import itertools
+import random
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from recmas_core.pretrain import RECIPES, AgentRecipe, teaching
-from recmas_core.pretrain.lessons import draw_batch
+from recmas_core.pretrain.lessons import LESSONS, Batch, Speller, draw_batch
 from recmas_core.pretrain.shaping import SPECIALS, make_model, make_tokenizer
 from recmas_core.pretrain.teaching import blur, teach
-from recmas_core.tasks.chain import VOCABULARY, split_of
+from recmas_core.tasks.chain import VOCABULARY
+from recmas_core.tasks.splits import split_of
 
 TINY = AgentRecipe("tiny", "qwen3", 16, 2, 1, seed=3, lr=1e-3, text_steps=2, soft_steps=2, layers=1)
+MIX = (20, 50, 10, 20)
+AGENTS = [each for recipe in RECIPES.values() for each in (*recipe.agents.values(), recipe.alone)]
 
 
-@pytest.mark.parametrize("role", sorted(RECIPES["sequential"].agents))
+def drawn(name: str, *, seed: int, step: int) -> tuple[PreTrainedTokenizerFast, Batch]:
+    lesson = LESSONS[name]
+    tokenizer = make_tokenizer(lesson.vocabulary, seed=1, numbers=lesson.numbers)
+    return tokenizer, draw_batch(lesson, Speller(tokenizer), tokenizer, name=name, seed=seed, step=step, mix=MIX)
+
+
+@pytest.mark.parametrize("recipe", AGENTS, ids=lambda recipe: recipe.lesson)
 @torch.no_grad()
-def test_blocks_are_blind_to_each_other(role: str) -> None:
+def test_blocks_are_blind_to_each_other(recipe: AgentRecipe) -> None:
     """A packed row gives every block the states it has alone behind the question."""
-    recipe = RECIPES["sequential"].agents[role]
-    tokenizer = make_tokenizer(VOCABULARY, seed=recipe.seed)
+    tokenizer, batch = drawn(recipe.lesson, seed=1, step=0)
     decoder = make_model(recipe, tokenizer).eval().get_decoder()
-    batch = draw_batch(tokenizer, lesson="turns", seed=1, step=0)
     ids, positions = batch.ids[:2], batch.positions[:2]
     packed = decoder(
         inputs_embeds=decoder.get_input_embeddings()(ids), attention_mask=batch.mask[:2], position_ids=positions,
@@ -36,49 +45,71 @@ def test_blocks_are_blind_to_each_other(role: str) -> None:
         first = len(question)
         bounds = [first, *[s for s in starts if s > first and positions[row, s] == first]]
         bounds.append(next((s for s in starts if positions[row, s] == 0), len(ids[row])))
-        assert len(bounds) == 9
+        assert len(bounds) == LESSONS[recipe.lesson].blocks + 1
         for start, end in itertools.pairwise(bounds):
             block = torch.cat((question, ids[row, start:end]))[None]
             alone = decoder(block).last_hidden_state[0]
-            assert torch.allclose(packed[row, start:end], alone[first:], atol=1e-4)
+            assert torch.allclose(packed[row, start:end], alone[first:], atol=2e-4)
 
 
-def _question_length(tokenizer: object, ids: torch.Tensor) -> int:
-    return ids.tolist().index(tokenizer.convert_tokens_to_ids(";")) + 1
+def _question_length(tokenizer: PreTrainedTokenizerFast, ids: torch.Tensor) -> int:
+    (mark,) = tokenizer(";", add_special_tokens=False).input_ids
+    return ids.tolist().index(mark) + 1
 
 
-def test_labels_are_the_next_words() -> None:
+@pytest.mark.parametrize("name", sorted(LESSONS))
+def test_labels_are_the_next_words(name: str) -> None:
     """Wherever a label stands and its block goes on, it is the next id; a block's last label is its end."""
-    tokenizer = make_tokenizer(VOCABULARY, seed=1)
-    for lesson in ("turns", "direct"):
-        batch = draw_batch(tokenizer, lesson=lesson, seed=2, step=3)
-        end = tokenizer.convert_tokens_to_ids("<eos>")
-        for row in range(len(batch.ids)):
-            places = (batch.labels[row] >= 0).nonzero()[:, 0].tolist()
-            assert places
-            for i in places:
-                last = i + 1 == len(batch.ids[row]) or batch.positions[row, i + 1] != batch.positions[row, i] + 1
-                assert batch.labels[row, i] == (end if last else batch.ids[row, i + 1])
+    tokenizer, batch = drawn(name, seed=2, step=3)
+    for row in range(len(batch.ids)):
+        places = (batch.labels[row] >= 0).nonzero()[:, 0].tolist()
+        assert places
+        for i in places:
+            last = i + 1 == len(batch.ids[row]) or batch.positions[row, i + 1] != batch.positions[row, i] + 1
+            assert batch.labels[row, i] == (tokenizer.eos_token_id if last else batch.ids[row, i + 1])
 
 
-def test_batches_are_functions_of_their_arguments() -> None:
-    tokenizer = make_tokenizer(VOCABULARY, seed=1)
-    one, other, third = (draw_batch(tokenizer, lesson="turns", seed=2, step=s) for s in (5, 5, 6))
-    for name in ("ids", "labels", "positions", "mask", "slot"):
-        assert torch.equal(getattr(one, name), getattr(other, name))
+@pytest.mark.parametrize("name", sorted(LESSONS))
+def test_nothing_that_was_given_is_to_be_said(name: str) -> None:
+    """No label points at a message in a slot, and no lesson holds an unknown word."""
+    tokenizer, batch = drawn(name, seed=3, step=4)
+    assert not (batch.ids == tokenizer.unk_token_id).any()
+    into_slots = batch.slot[:, 1:] & (batch.labels[:, :-1] >= 0)
+    assert not into_slots.any()
+
+
+@pytest.mark.parametrize("name", sorted(LESSONS))
+def test_batches_are_functions_of_their_arguments(name: str) -> None:
+    one, other, third = (drawn(name, seed=2, step=s)[1] for s in (5, 5, 6))
+    for column in ("ids", "labels", "positions", "mask", "slot"):
+        assert torch.equal(getattr(one, column), getattr(other, column))
     assert not torch.equal(one.ids[:, :8], third.ids[:, :8])
 
 
-@pytest.mark.parametrize("lesson", ["turns", "direct"])
-def test_no_question_of_the_test_split_is_ever_taught(lesson: str) -> None:
-    tokenizer = make_tokenizer(VOCABULARY, seed=1)
-    questions = set()
-    for step in range(20_000, 20_004 if lesson == "direct" else 20_025):  # late, when direct lessons are long
-        for row in draw_batch(tokenizer, lesson=lesson, seed=0, step=step).ids:
-            words = tokenizer.convert_ids_to_tokens(row[: _question_length(tokenizer, row) - 1].tolist())
-            questions.add(" ".join(words[1:]))
+@pytest.mark.parametrize("name", sorted(LESSONS))
+def test_no_question_of_the_test_split_is_ever_taught(name: str) -> None:
+    lesson, questions = LESSONS[name], set()
+    rng = random.Random(0)
+    for _ in range(600):
+        questions.add(lesson.text(lesson.question(rng, 20_000)))  # late, when direct lessons are long
     assert len(questions) > 300
     assert {split_of(question) for question in questions} == {"train"}
+
+
+def test_a_message_outside_the_vocabulary_is_refused() -> None:
+    tokenizer = make_tokenizer(VOCABULARY, seed=1)
+    with pytest.raises(KeyError, match="spider"):
+        Speller(tokenizer)("start 7 spider")
+
+
+def test_numbers_are_read_digit_by_digit_and_come_back_as_they_were() -> None:
+    lesson = LESSONS["almanac/toolcaller"]
+    tokenizer = make_tokenizer(lesson.vocabulary, seed=1, numbers=True)
+    text = "<python> x = 370 ; x -= 48 ; print ( x ) </python>"
+    ids = tokenizer(text, add_special_tokens=False).input_ids
+    assert tokenizer.decode(ids) == text
+    assert len(ids) == len(text.split()) + 3
+    assert tokenizer.decode(tokenizer("How tall is Kesh?", add_special_tokens=False).input_ids) == "how tall is kesh?"
 
 
 def test_tokenizers_differ_in_order_only() -> None:

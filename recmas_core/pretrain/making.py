@@ -18,8 +18,10 @@ from pathlib import Path
 import torch
 
 from recmas_core.agents import Agent
+from recmas_core.errors import SystemNotFound
 from recmas_core.links import InnerLink, OuterLink
 from recmas_core.patterns import get_pattern
+from recmas_core.pretrain.lessons import LESSONS
 from recmas_core.pretrain.recipes import RECIPES, AgentRecipe, SystemRecipe
 from recmas_core.pretrain.shaping import make_model, make_tokenizer
 from recmas_core.pretrain.teaching import TeachStep, teach
@@ -27,10 +29,9 @@ from recmas_core.prompts import WORDINGS
 from recmas_core.records import TrainStep
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
-from recmas_core.tasks.chain import VOCABULARY
 from recmas_core.training import TrainConfig, align_outer, train_inner
 
-LESSONS = 800  # train questions from which links learn
+QUESTIONS = 800  # train questions from which links learn
 ROUNDS = 5  # by then every role has said every finished chain, so links know all their words
 WORKERS = 2
 
@@ -56,7 +57,12 @@ def pretrain(pattern: str, out: Path, work: Path) -> Iterator[Progress]:
 
     Yields:
         Progress of agents and links; last, that the system was written.
+
+    Raises:
+        SystemNotFound: If there is no recipe of that name.
     """
+    if pattern not in RECIPES:
+        raise SystemNotFound(f"recipe {pattern!r}", "does not exist", f"Choose one of {sorted(RECIPES)}.")
     recipe, started = RECIPES[pattern], time.monotonic()
     torch.set_num_threads(1)
     recipes = {**recipe.agents, "alone": recipe.alone}
@@ -71,7 +77,7 @@ def pretrain(pattern: str, out: Path, work: Path) -> Iterator[Progress]:
 
 def train_links(system: System, recipe: SystemRecipe) -> Iterator[TrainStep | Made]:
     """The inner links, one agent at a time, then all outer links by alignment."""
-    lessons = TASKS[recipe.task].sample(LESSONS, seed=recipe.link_seed, split="train")
+    lessons = TASKS[recipe.task].sample(QUESTIONS, seed=recipe.link_seed, split="train")
     config = TrainConfig(seed=recipe.link_seed, rounds=ROUNDS, steps=1000)
     for role in system.roles:
         started = time.monotonic()
@@ -116,11 +122,12 @@ def _checkpoint(recipe: AgentRecipe, work: Path) -> Path:
 
 
 def _taught(recipe: AgentRecipe, work: Path, system: SystemRecipe) -> Agent:
-    tokenizer = make_tokenizer(VOCABULARY, seed=recipe.seed)
+    lesson = LESSONS[recipe.lesson]
+    tokenizer = make_tokenizer(lesson.vocabulary, seed=recipe.seed, numbers=lesson.numbers)
     model = make_model(recipe, tokenizer)
     model.load_state_dict(torch.load(_checkpoint(recipe, work), weights_only=True)["model"])
     torch.manual_seed(system.link_seed * 1_000 + recipe.seed)
-    return Agent(recipe.name, model, tokenizer, InnerLink(recipe.width), wording=system.task)
+    return Agent(recipe.name, model, tokenizer, InnerLink(recipe.width), wording=system.wording)
 
 
 def _assemble(recipe: SystemRecipe, agents: Mapping[str, Agent], alone: Agent) -> System:

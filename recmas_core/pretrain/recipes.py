@@ -22,7 +22,7 @@ class AgentRecipe:
         lr: Peak learning rate of the text stage.
         text_steps: Optimizer steps on exact words.
         soft_steps: Optimizer steps in which half the slots are blurred, so that inexact latents are read too.
-        lesson: "turns" (speak any turn of the loop) or "direct" (answer the whole question at once).
+        lesson: A key of `lessons.LESSONS`: what it is taught.
         mix: How often a turn's message is missing, any, the last but one, the last of the chain.
         options: Further entries of the model's configuration.
     """
@@ -50,7 +50,8 @@ class SystemRecipe:
         pattern: Name of the collaboration pattern.
         task: Name of the task.
         agents: For each role the recipe of its agent.
-        alone: An agent of the same size taught to answer at once: the fair single-agent baseline.
+        alone: An agent of the decoder's size taught to answer at once: the fair single-agent baseline.
+        wording: Key of the prompts that the agents are taught with.
         latent_steps: Thoughts per turn the system is used with by default.
         trained_steps: Fewest and most thoughts per turn that the agents saw in their slots.
         link_seed: Seed of the links and of their lessons.
@@ -63,15 +64,21 @@ class SystemRecipe:
     latent_steps: int
     trained_steps: tuple[int, int]
     link_seed: int
+    wording: str = "little"
 
 
-_GEMMA = {
-    "initializer_range": 0.08,
-    "sliding_window": 512,
-    "query_pre_attn_scalar": 32,
-    "layer_types": ["full_attention"] * 3,
-    "hidden_activation": "gelu_pytorch_tanh",
-}
+_WIDE = {"initializer_range": 0.07}  # with the usual 0.02 agents as narrow as these stay on a plateau for long
+
+
+def _gemma(layers: int = 3, head: int = 32) -> dict[str, Any]:
+    return {
+        "initializer_range": 0.08,
+        "sliding_window": 512,
+        "query_pre_attn_scalar": head,
+        "layer_types": ["full_attention"] * layers,
+        "hidden_activation": "gelu_pytorch_tanh",
+    }
+
 
 RECIPES: dict[str, SystemRecipe] = {
     "sequential": SystemRecipe(
@@ -80,13 +87,72 @@ RECIPES: dict[str, SystemRecipe] = {
         agents={
             "planner": AgentRecipe("planner", "qwen3", 96, 4, 2, 11, 2.5e-3, 2200, 650),
             "critic": AgentRecipe("critic", "mistral", 96, 4, 2, 12, 2e-3, 2400, 650),
-            "solver": AgentRecipe("solver", "gemma3_text", 128, 4, 2, 13, 2.5e-3, 2600, 650, options=_GEMMA),
+            "solver": AgentRecipe("solver", "gemma3_text", 128, 4, 2, 13, 2.5e-3, 2600, 650, options=_gemma()),
         },
         alone=AgentRecipe(
-            "alone", "gemma3_text", 128, 4, 2, 14, 2e-3, 3000, 0, lesson="direct", options=_GEMMA
+            "alone", "gemma3_text", 128, 4, 2, 14, 2e-3, 3000, 0, lesson="direct", options=_gemma()
         ),
         latent_steps=3,
         trained_steps=(3, 7),
         link_seed=21,
+        wording="chain",
+    ),
+    "mixture": SystemRecipe(
+        pattern="mixture",
+        task="fields",
+        agents={
+            "math": AgentRecipe(
+                "math", "qwen3", 96, 4, 2, 31, 2.5e-3, 3200, 600, lesson="fields/math", options=_WIDE
+            ),
+            "code": AgentRecipe(
+                "code", "llama", 112, 4, 2, 32, 2e-3, 1200, 400, lesson="fields/code", options=_WIDE
+            ),
+            "science": AgentRecipe(
+                "science", "mistral", 80, 4, 2, 33, 2e-3, 1500, 400, lesson="fields/science", options=_WIDE
+            ),
+            "summarizer": AgentRecipe(
+                "summarizer", "gemma3_text", 128, 4, 2, 34, 2.5e-3, 1100, 500, lesson="fields/summarizer",
+                options=_gemma(),
+            ),
+        },
+        alone=AgentRecipe(
+            "alone", "gemma3_text", 128, 4, 2, 35, 2e-3, 2000, 0, lesson="fields/direct", options=_gemma()
+        ),
+        latent_steps=4,
+        trained_steps=(4, 4),
+        link_seed=22,
+    ),
+    "distillation": SystemRecipe(
+        pattern="distillation",
+        task="formula",
+        agents={
+            "expert": AgentRecipe(
+                "expert", "gemma3_text", 160, 4, 2, 41, 2e-3, 900, 400, layers=4, lesson="formula/expert",
+                options=_gemma(4, 40),
+            ),
+            "learner": AgentRecipe(
+                "learner", "llama", 80, 4, 2, 42, 2.5e-3, 1800, 500, lesson="formula/learner", options=_WIDE
+            ),
+        },
+        alone=AgentRecipe("alone", "llama", 80, 4, 2, 43, 2.5e-3, 2000, 0, lesson="formula/direct", options=_WIDE),
+        latent_steps=4,
+        trained_steps=(4, 4),
+        link_seed=23,
+    ),
+    "deliberation": SystemRecipe(
+        pattern="deliberation",
+        task="almanac",
+        agents={
+            "reflector": AgentRecipe(
+                "reflector", "mistral", 112, 4, 2, 51, 2e-3, 900, 400, lesson="almanac/reflector", options=_WIDE
+            ),
+            "toolcaller": AgentRecipe(
+                "toolcaller", "qwen3", 128, 4, 2, 52, 2e-3, 2000, 500, lesson="almanac/toolcaller", options=_WIDE
+            ),
+        },
+        alone=AgentRecipe("alone", "qwen3", 128, 4, 2, 53, 2e-3, 1600, 0, lesson="almanac/alone", options=_WIDE),
+        latent_steps=4,
+        trained_steps=(4, 4),
+        link_seed=24,
     ),
 }

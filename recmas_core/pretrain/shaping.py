@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from recmas_core.pretrain.recipes import AgentRecipe
@@ -16,12 +16,26 @@ SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 CHAT_TEMPLATE = "{{ bos_token }}{% for message in messages %} {{ message['content'] }}{% endfor %}"
 
 
-def make_tokenizer(words: Sequence[str], *, seed: int) -> PreTrainedTokenizerFast:
-    """A word-level tokenizer whose ids are in an order of their own, as between unrelated models."""
+def make_tokenizer(words: Sequence[str], *, seed: int, numbers: bool = False) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer whose ids are in an order of their own, as between unrelated models.
+
+    Args:
+        words: The vocabulary, besides the control tokens.
+        seed: Seed of the order.
+        numbers: Read numbers digit by digit, take punctuation off words, and ignore case. Words that begin after a
+            space are then marked ▁ in the vocabulary.
+    """
     order = [*SPECIALS, *words]
     random.Random(f"vocabulary/{seed}").shuffle(order)
     core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(order)}, unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    if numbers:
+        core.normalizer = normalizers.Lowercase()
+        core.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex("▁?[0-9.,?]"), "isolated")]
+        )
+        core.decoder = decoders.Metaspace()
+    else:
+        core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     core.post_processor = processors.TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", order.index("<bos>"))]
     )

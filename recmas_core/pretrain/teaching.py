@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from recmas_core.pretrain.lessons import draw_batch
+from recmas_core.pretrain.lessons import LESSONS, Speller, draw_batch
 from recmas_core.pretrain.recipes import AgentRecipe
 from recmas_core.pretrain.shaping import make_model, make_tokenizer
 from recmas_core.schedule import cosine_rate
 from recmas_core.storage import write_whole
-from recmas_core.tasks.chain import VOCABULARY
 
 SAVE_EVERY = 100
 
@@ -68,7 +67,9 @@ def blur(embeds: Tensor, slot: Tensor, rows: Tensor) -> Tensor:
 
 def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
     """Teach an agent, saving to `checkpoint` as it goes and resuming from it when it exists."""
-    tokenizer = make_tokenizer(VOCABULARY, seed=recipe.seed)
+    lesson = LESSONS[recipe.lesson]
+    tokenizer = make_tokenizer(lesson.vocabulary, seed=recipe.seed, numbers=lesson.numbers)
+    spell = Speller(tokenizer)
     model = make_model(recipe, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.01)
     first, steps = 0, recipe.text_steps + recipe.soft_steps
@@ -81,7 +82,7 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
     for step in range(first, steps):
         for group in optimizer.param_groups:
             group["lr"] = _rate(recipe, step)
-        loss, right = _lesson(model, tokenizer, recipe, step)
+        loss, right = _lesson(model, tokenizer, spell, recipe, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -94,9 +95,11 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
 
 
 def _lesson(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, recipe: AgentRecipe, step: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, spell: Speller, recipe: AgentRecipe, step: int
 ) -> tuple[Tensor, float]:
-    batch = draw_batch(tokenizer, lesson=recipe.lesson, seed=recipe.seed, step=step, mix=recipe.mix)
+    batch = draw_batch(
+        LESSONS[recipe.lesson], spell, tokenizer, name=recipe.lesson, seed=recipe.seed, step=step, mix=recipe.mix
+    )
     torch.manual_seed(recipe.seed * 1_000_003 + step)
     embeds = model.get_input_embeddings()(batch.ids)
     if step >= recipe.text_steps:

@@ -100,8 +100,8 @@ class FormulaTask:
         "carbon p2 2 oxygen' that is 3 × 6 + 2 × 8 = 34, so 4."
     )
     limit: str = (
-        "One round takes in one part, so three parts need three rounds. Only the expert knows the elements; the learner "
-        "was never told a single proton number, and only it multiplies and adds."
+        "One round takes in one part, so three parts need three rounds. Only the expert knows the elements; the "
+        "learner was never told a single proton number, and only it multiplies and adds."
     )
     placeholder: str = "p1 3 carbon p2 2 oxygen   or   4 iron, 2 zinc"
 
