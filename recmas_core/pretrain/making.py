@@ -6,6 +6,7 @@ one thread. Finished work is kept in the work folder, so a run that was stopped 
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import queue
@@ -27,8 +28,10 @@ from recmas_core.pretrain.shaping import make_model, make_tokenizer
 from recmas_core.pretrain.teaching import TeachStep, teach
 from recmas_core.prompts import WORDINGS
 from recmas_core.records import TrainStep
+from recmas_core.storage import write_whole
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
+from recmas_core.tools import Tool, open_tools
 from recmas_core.training import TrainConfig, align_outer, train_inner
 
 QUESTIONS = 800  # train questions from which links learn
@@ -69,7 +72,7 @@ def pretrain(pattern: str, out: Path, work: Path) -> Iterator[Progress]:
     yield from _teach_all(list(recipes.values()), work)
     agents = {role: _taught(each, work, recipe) for role, each in recipes.items()}
     alone = agents.pop("alone")
-    system = _assemble(recipe, agents, alone)
+    system = _assemble(recipe, agents, alone, _tools(recipe, work))
     yield from train_links(system, recipe)
     system.save(out)
     yield Made(f"system in {out}", time.monotonic() - started)
@@ -127,10 +130,20 @@ def _taught(recipe: AgentRecipe, work: Path, system: SystemRecipe) -> Agent:
     model = make_model(recipe, tokenizer)
     model.load_state_dict(torch.load(_checkpoint(recipe, work), weights_only=True)["model"])
     torch.manual_seed(system.link_seed * 1_000 + recipe.seed)
-    return Agent(recipe.name, model, tokenizer, InnerLink(recipe.width), wording=system.wording)
+    return Agent(recipe.name, model, tokenizer, InnerLink(recipe.width), wording=system.wording, home=recipe.name)
 
 
-def _assemble(recipe: SystemRecipe, agents: Mapping[str, Agent], alone: Agent) -> System:
+def _tools(recipe: SystemRecipe, work: Path) -> dict[str, Tool]:
+    """The tools that the pattern's roles may call, the corpus written where it is to be searched."""
+    names = tuple(dict.fromkeys(tool for role in get_pattern(recipe.pattern).roles for tool in role.tools))
+    path = work / "corpus.jsonl"
+    if recipe.corpus is not None:
+        lines = "".join(json.dumps(text, ensure_ascii=False) + "\n" for text in recipe.corpus())
+        write_whole(path, lambda file: file.write(lines.encode()))
+    return open_tools(names, corpus=path if recipe.corpus is not None else None)
+
+
+def _assemble(recipe: SystemRecipe, agents: Mapping[str, Agent], alone: Agent, tools: Mapping[str, Tool]) -> System:
     pattern = get_pattern(recipe.pattern)
     torch.manual_seed(recipe.link_seed)
     links = {
@@ -148,4 +161,5 @@ def _assemble(recipe: SystemRecipe, agents: Mapping[str, Agent], alone: Agent) -
         latent_steps=recipe.latent_steps,
         trained_steps=recipe.trained_steps,
         alone=alone,
+        tools=tools,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from recmas_core.tasks.almanac import corpus
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class SystemRecipe:
         agents: For each role the recipe of its agent.
         alone: An agent of the decoder's size taught to answer at once: the fair single-agent baseline.
         wording: Key of the prompts that the agents are taught with.
+        corpus: Makes the texts that the search tool searches, as {"title", "text"} each; None for no search.
         latent_steps: Thoughts per turn the system is used with by default.
         trained_steps: Fewest and most thoughts per turn that the agents saw in their slots.
         link_seed: Seed of the links and of their lessons.
@@ -65,6 +68,7 @@ class SystemRecipe:
     trained_steps: tuple[int, int]
     link_seed: int
     wording: str = "little"
+    corpus: Callable[[], list[dict[str, str]]] | None = None
 
 
 _WIDE = {"initializer_range": 0.07}  # with the usual 0.02 agents as narrow as these stay on a plateau for long
@@ -154,5 +158,6 @@ RECIPES: dict[str, SystemRecipe] = {
         latent_steps=4,
         trained_steps=(4, 4),
         link_seed=24,
+        corpus=corpus,
     ),
 }
