@@ -13,7 +13,7 @@ from tiny import QUESTION, tiny_agent, tiny_system
 import recmas_core as rm
 from recmas_core import evaluation, transplant
 from recmas_core.engine import Settings, Unrolled, unroll
-from recmas_core.evaluation import evaluate, wilson
+from recmas_core.evaluation import ANSWER_TOKENS, evaluate, wilson
 from recmas_core.training import TrainConfig, align_outer, shared_words, teacher_forced, train_inner
 from recmas_core.transplant import transplants
 
@@ -154,7 +154,7 @@ def test_scores_count_what_the_task_grades(rule: str, right: int | None) -> None
     assert score.interval == wilson(right, 12)
     assert score.latent_steps == 5 * 3
     assert report.score("text", 2).latent_steps == 0
-    alone = [system.solve(e.question, rounds=2, max_new_tokens=24).decoded_tokens for e in EXAMPLES]
+    alone = [system.solve(e.question, rounds=2, max_new_tokens=ANSWER_TOKENS).decoded_tokens for e in EXAMPLES]
     assert score.tokens == pytest.approx(sum(alone) / 12)
     with pytest.raises(rm.BadInput, match="not measured"):
         report.score("latent", 3)
@@ -245,7 +245,7 @@ def test_a_transplant_continues_from_the_donors_transfer(monkeypatch: pytest.Mon
     for question, text in zip(questions, texts, strict=True):
         swapped = [
             system.solve(
-                question, rounds=2, max_new_tokens=24,
+                question, rounds=2, max_new_tokens=ANSWER_TOKENS,
                 edits=[rm.Edit(first - 1, "swap", trace=donor)],
             ).answer
             for donor in donors

@@ -7,8 +7,8 @@ import random
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from recmas_core.ablations import new_links
 from recmas_core.agents import Agent
-from recmas_core.evaluation import new_links
 from recmas_core.links import InnerLink
 from recmas_core.patterns import SEQUENTIAL
 from recmas_core.pretrain.shaping import make_tokenizer
