@@ -135,7 +135,7 @@ RECIPES: dict[str, SystemRecipe] = {
                 options=_gemma(4, 40),
             ),
             "learner": AgentRecipe(
-                "learner", "llama", 80, 4, 2, 42, 2.5e-3, 1800, 500, lesson="formula/learner", options=_WIDE
+                "learner", "llama", 80, 4, 2, 42, 2.5e-3, 1500, 400, lesson="formula/learner", options=_WIDE
             ),
         },
         alone=AgentRecipe("alone", "llama", 80, 4, 2, 43, 2.5e-3, 2000, 0, lesson="formula/direct", options=_WIDE),
@@ -148,13 +148,13 @@ RECIPES: dict[str, SystemRecipe] = {
         task="almanac",
         agents={
             "reflector": AgentRecipe(
-                "reflector", "mistral", 112, 4, 2, 51, 2e-3, 900, 400, lesson="almanac/reflector", options=_WIDE
+                "reflector", "mistral", 112, 4, 2, 51, 2e-3, 600, 400, lesson="almanac/reflector", options=_WIDE
             ),
             "toolcaller": AgentRecipe(
-                "toolcaller", "qwen3", 128, 4, 2, 52, 2e-3, 2000, 500, lesson="almanac/toolcaller", options=_WIDE
+                "toolcaller", "qwen3", 128, 4, 2, 52, 2e-3, 900, 400, lesson="almanac/toolcaller", options=_WIDE
             ),
         },
-        alone=AgentRecipe("alone", "qwen3", 128, 4, 2, 53, 2e-3, 1600, 0, lesson="almanac/alone", options=_WIDE),
+        alone=AgentRecipe("alone", "qwen3", 128, 4, 2, 53, 2e-3, 900, 0, lesson="almanac/alone", options=_WIDE),
         latent_steps=4,
         trained_steps=(4, 4),
         link_seed=24,
