@@ -81,8 +81,6 @@ def main(output: Path) -> None:
     """Write this machine's code of the sandbox to `output`, whole or not at all."""
     from wasmtime.component import Component
 
-    if hasattr(os, "nice"):
-        os.nice(5)  # nobody waits for it but the first call
     with tempfile.TemporaryDirectory(prefix="recmas-") as folder:
         component = Component.from_file(engine(), componentize(Path(folder)))
         half = output.with_name(f".{output.name}.{os.getpid()}.half")
