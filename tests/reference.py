@@ -6,6 +6,7 @@ computed from their state dicts. Nothing here calls the engine, so that the two 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -14,20 +15,39 @@ from torch import Tensor
 
 import recmas_core as rm
 
-ORDER = ("planner", "critic", "solver")
-READS = {"planner": "solver", "critic": "planner", "solver": "critic"}
-SENDS = {"planner": "critic", "critic": "solver", "solver": "planner"}
+# Who speaks in a round, and whom each one reads, in the order of its slots: what the issue and the paper say, by hand.
+FLOWS: dict[str, dict[str, tuple[str, ...]]] = {
+    "sequential": {"planner": ("solver",), "critic": ("planner",), "solver": ("critic",)},
+    "mixture": {
+        "math": ("summarizer",),
+        "code": ("summarizer",),
+        "science": ("summarizer",),
+        "summarizer": ("math", "code", "science"),
+    },
+    "distillation": {"expert": ("learner",), "learner": ("expert",)},
+    "deliberation": {"reflector": ("toolcaller",), "toolcaller": ("reflector",)},
+    "loop2": {"agent1": ("agent2",), "agent2": ("agent1",)},
+    "loop5": {
+        "agent1": ("agent5",), "agent2": ("agent1",), "agent3": ("agent2",), "agent4": ("agent3",),
+        "agent5": ("agent4",),
+    },
+}  # fmt: skip
+CONTROL = {"<pad>", "<bos>", "<eos>", "<unk>"}
+Call = tuple[str, str, str]
 
 
 @dataclass
 class Said:
-    """One turn of the reference: thoughts (m, d), self_embeds (m, d), transfer (m, d_r), or decoded ids."""
+    """One turn of the reference: thoughts (m, d), self_embeds (m, d), what each receiver gets, or decoded ids."""
 
     role: str
     thoughts: list[Tensor] = field(default_factory=list)
     self_embeds: Tensor | None = None
-    transfer: Tensor | None = None
+    sent: dict[str, Tensor] = field(default_factory=dict)
     ids: list[int] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    answer: str = ""
 
 
 def inner_formula(state: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -50,36 +70,43 @@ def outer_formula(state: dict[str, Tensor], x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reference_run(
-    system: rm.System, question: str, *, rounds: int, m: int, mode: str = "latent", max_new_tokens: int = 6
+    system: rm.System,
+    question: str,
+    *,
+    rounds: int,
+    m: int,
+    mode: str = "latent",
+    max_new_tokens: int = 6,
+    tools: Mapping[str, Callable[[str], str]] | None = None,
 ) -> list[Said]:
-    """Every turn of a greedy run."""
+    """Every turn of a greedy run. `tools` may be called in the last turn; each is a plain function."""
     said: list[Said] = []
     latest: dict[str, Said] = {}
+    flow = FLOWS[system.pattern.name]
+    last = list(flow)[-1]
     for round_ in range(1, rounds + 1):
-        for role in ORDER:
+        for role, senders in flow.items():
             agent = system.agents[role]
-            decodes = role == "solver" and round_ == rounds
-            reads = latest.get(READS[role])
-            sequence = _prompt(agent, question, role, READS[role], reads, decodes=decodes)
+            decodes = role == last and round_ == rounds
+            reads = {sender: latest[sender] for sender in senders if sender in latest}
+            sequence = _prompt(agent, question, role, reads, decodes=decodes)
             turn = Said(role)
             if decodes or mode == "text":
-                _decode(agent, sequence, turn, max_new_tokens)
+                _decode(agent, sequence, turn, max_new_tokens, (tools or {}) if decodes else {})
             else:
                 _think(system, role, sequence, turn, m)
             latest[role] = turn
-            _hand_over(system, role, turn)
+            for receiver in (other for other, read in flow.items() if role in read):
+                _hand_over(system, role, receiver, turn)
             said.append(turn)
     return said
 
 
-def _prompt(
-    agent: rm.Agent, question: str, role: str, sender: str, reads: Said | None, *, decodes: bool
-) -> Tensor:
-    before = f"<bos> {question} ;"
-    last = "answer :" if decodes else f"{role} :"
-    if reads is None:
-        return _words(agent, f"{before} {last}")
-    return torch.cat((_words(agent, f"{before} {sender} :"), reads.transfer, _words(agent, f"; {last}")))
+def _prompt(agent: rm.Agent, question: str, role: str, reads: dict[str, Said], *, decodes: bool) -> Tensor:
+    pieces = [_words(agent, f"<bos> {question} ;")]
+    for sender, turn in reads.items():
+        pieces += [_words(agent, f"{sender} :"), turn.sent[role], _words(agent, ";")]
+    return torch.cat((*pieces, _words(agent, "answer :" if decodes else f"{role} :")))
 
 
 def _words(agent: rm.Agent, text: str) -> Tensor:
@@ -97,26 +124,41 @@ def _think(system: rm.System, role: str, sequence: Tensor, turn: Said, m: int) -
     turn.self_embeds = inner_formula(state, torch.stack(turn.thoughts))
 
 
-def _decode(agent: rm.Agent, sequence: Tensor, turn: Said, most: int) -> None:
+def _decode(
+    agent: rm.Agent, sequence: Tensor, turn: Said, most: int, tools: Mapping[str, Callable[[str], str]]
+) -> None:
+    """Greedy; after each closing mark the tool's result is written behind it. Five calls at most."""
+    since: list[str] = []
     for _ in range(most):
         logits = agent.model(inputs_embeds=sequence[None], use_cache=False).logits[0, -1]
         turn.ids.append(int(logits.argmax()))
         if turn.ids[-1] == agent.tokenizer.eos_token_id:
-            return
-        word = agent.model.get_input_embeddings()(torch.tensor(turn.ids[-1:]))
-        sequence = torch.cat((sequence, word))
+            break
+        word = agent.tokenizer.convert_ids_to_tokens(turn.ids[-1])
+        since += [] if word in CONTROL else [word]
+        turn.words += [] if word in CONTROL else [word]
+        sequence = torch.cat((sequence, agent.model.get_input_embeddings()(torch.tensor(turn.ids[-1:]))))
+        name = word[2:-1]
+        if name in tools and f"<{name}>" in since and len(turn.calls) < 5 and len(turn.ids) < most:
+            opened = len(since) - 1 - since[::-1].index(f"<{name}>")
+            request = " ".join(since[opened + 1 : -1])
+            result = tools[name](request)
+            turn.calls.append((name, request, result))
+            turn.words += ["<result>", *result.split(), "</result>"]
+            sequence = torch.cat((sequence, _words(agent, f"<result> {result} </result>")))
+            since = []
+    turn.answer = " ".join(since)
 
 
-def _hand_over(system: rm.System, role: str, turn: Said) -> None:
+def _hand_over(system: rm.System, role: str, receiver: str, turn: Said) -> None:
     """What the receiver will find in its slot: its own words for a text, R_out for thoughts."""
-    receiver = SENDS[role]
     if turn.thoughts:
-        turn.transfer = outer_formula(system.links[role, receiver].state_dict(), turn.self_embeds)
+        turn.sent[receiver] = outer_formula(system.links[role, receiver].state_dict(), turn.self_embeds)
     else:
-        turn.transfer = _words(system.agents[receiver], text_of(system.agents[role], turn.ids))
+        turn.sent[receiver] = _words(system.agents[receiver], text_of(system.agents[role], turn.ids))
 
 
 def text_of(agent: rm.Agent, ids: list[int]) -> str:
     """The words of ids, control tokens left out."""
     words = agent.tokenizer.convert_ids_to_tokens(ids)
-    return " ".join(word for word in words if word not in {"<pad>", "<bos>", "<eos>", "<unk>"})
+    return " ".join(word for word in words if word not in CONTROL)
