@@ -7,14 +7,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from tiny import randomise, tiny_agent
+from tiny import tiny_pattern_system
 
 import recmas_core as rm
 from recmas_core.patterns import PATTERNS
-from recmas_core.prompts import prompt_for
+from recmas_core.tasks.chain import VOCABULARY
 
-FAMILIES = ("qwen3", "llama", "mistral", "gemma3_text")
+FAMILIES = ("qwen3", "llama", "gemma3_text")  # none of them forgets what stands further back than a tiny window
 OPTIONS = {"rounds": 2, "latent_steps": 2, "max_new_tokens": 4}
 
 
@@ -42,23 +41,15 @@ def some_tools(pattern: rm.Pattern) -> dict[str, Told]:
 
 
 def make(pattern: str, folder: Path, *, task: str | None, corpus: Path | None = None, **options: object) -> rm.System:
-    """A system of random agents for any pattern, saved as a folder."""
+    """A system of random agents for any pattern, who know the roles of their own system alone; saved as a folder."""
     shape = PATTERNS[pattern]
-    agents = {
-        role.name: tiny_agent(family, seed=i, name=role.name)
-        for i, (role, family) in enumerate(zip(shape.roles, FAMILIES, strict=False))
-    }
-    torch.manual_seed(len(pattern))
-    links = {
-        edge.key: randomise(rm.OuterLink(agents[edge.sender].hidden_size, agents[edge.receiver].hidden_size))
-        for edge in shape.edges
-    }
     tools = some_tools(shape)
     if corpus is not None:
         tools["search"].path = corpus
-    system = rm.System(
-        pattern, shape, agents, links, {role: prompt_for(role, agents, shape) for role in agents}, title=shape.title,
-        task=rm.TASKS[task] if task else None, tools=tools, **{"latent_steps": 2, "trained_steps": (2, 6), **options},
+    words = dict.fromkeys((*VOCABULARY, *(role.name for role in shape.roles)))
+    system = tiny_pattern_system(
+        shape, FAMILIES, seed=len(pattern), words=tuple(words), task=rm.TASKS[task] if task else None, tools=tools,
+        **{"latent_steps": 2, "trained_steps": (2, 6), **options},
     )  # fmt: skip
     system.save(folder)
     return system
