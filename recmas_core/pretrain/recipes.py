@@ -109,7 +109,7 @@ RECIPES: dict[str, SystemRecipe] = {
                 "math", "qwen3", 96, 4, 2, 31, 2.5e-3, 3200, 600, lesson="fields/math", options=_WIDE
             ),
             "code": AgentRecipe(
-                "code", "llama", 112, 4, 2, 32, 2e-3, 1200, 400, lesson="fields/code", options=_WIDE
+                "code", "llama", 112, 4, 2, 32, 2e-3, 1800, 400, lesson="fields/code", options=_WIDE
             ),
             "science": AgentRecipe(
                 "science", "mistral", 80, 4, 2, 33, 2e-3, 1500, 400, lesson="fields/science", options=_WIDE

@@ -14,15 +14,29 @@ def _question(rng: random.Random, step: int, fields: tuple[str, ...] = FIELDS) -
     return draw_from_split(rng, "train", lambda r: draw_question(r, fields), lambda q: q.text)
 
 
-def _own_question(rng: random.Random, step: int, *, field: str) -> Question:
-    """Two thirds of a specialist's questions begin in its own field."""
+def _own_question(rng: random.Random, step: int, *, field: str, later: float) -> Question:
+    """Two thirds of a specialist's questions begin in its own field; a share `later` of all has it in a later step."""
+    if later and rng.random() < later:
+        while True:
+            question = _question(rng, step)
+            if _later_steps(question, field):
+                return question
     return _question(rng, step, (field,) if rng.random() < 0.5 else FIELDS)
 
 
-def _specialist(rng: random.Random, question: Question, block: int, mix: Mix, *, field: str) -> list[Piece]:
+def _later_steps(question: Question, field: str) -> list[int]:
+    """How many steps are done before each step of a field behind the first."""
+    return [i for i, each in enumerate(question.steps) if i and each.field == field]
+
+
+def _specialist(
+    rng: random.Random, question: Question, block: int, mix: Mix, *, field: str, later: float
+) -> list[Piece]:
     """The first block of a question is the turn without feedback, the others go on from the summarizer's."""
     n = len(question.steps)
     done = 0 if block == 0 else rng.randint(1, n)
+    if block and later and (own := _later_steps(question, field)):
+        done = rng.choice(own)
     value = rng.randrange(10)  # whatever the others found: its own field alone is taught
     pieces: list[Piece] = []
     if done:
@@ -60,12 +74,16 @@ def _direct(rng: random.Random, question: Question, block: int, mix: Mix) -> lis
     return [("answer :", "given"), (question.answer, "say")]
 
 
-SPECIALISTS = {
-    field: Lesson(
-        VOCABULARY, 48, 2, functools.partial(_own_question, field=field), lambda q: q.text,
-        functools.partial(_specialist, field=field),
+_LATER = {"code": 0.5}  # its later steps are the hardest: distances, and the larger and smaller of two
+
+
+def _lesson(field: str, later: float) -> Lesson:
+    question = functools.partial(_own_question, field=field, later=later)
+    return Lesson(
+        VOCABULARY, 48, 2, question, lambda q: q.text, functools.partial(_specialist, field=field, later=later)
     )
-    for field in FIELDS
-}  # fmt: skip
+
+
+SPECIALISTS = {field: _lesson(field, _LATER.get(field, 0.0)) for field in FIELDS}
 SUMMARIZER = Lesson(VOCABULARY, 16, 5, _question, lambda q: q.text, _summarizer)
 DIRECT = Lesson(VOCABULARY, 128, 1, _question, lambda q: q.text, _direct)
