@@ -81,6 +81,8 @@ def recurse(
         threads = system.threads
         if threads is None:
             threads = worth_threads([system.agents[place.role] for place in places])
+        # backward adds gradients up in an order that threads would leave to chance
+        threads = threads and not torch.is_grad_enabled()
         yield from (yield from side_by_side(turns, threads=threads))
 
 

@@ -44,7 +44,7 @@ class System:
     Attributes:
         lock: Held while a model computes a step.
         threads: Whether roles of one stage compute at once, each in a thread; None where it is worth it
-            (`stages.worth_threads`). What they compute is the same either way.
+            (`stages.worth_threads`). What they compute is the same either way; never with gradients.
 
     Raises:
         DimensionMismatch: If a link does not fit its two agents.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import LONG, MIXED, QUESTION, tiny_system
+from tiny import FAMILIES, LONG, MIXED, QUESTION, tiny_pattern_system, tiny_system
 
 import recmas_core as rm
 from recmas_core.engine import Settings, unroll
@@ -33,6 +33,25 @@ def test_gradients_reach_every_link_and_no_agent(families: tuple[str, ...]) -> N
             assert parameter.grad is not None, name
             assert parameter.grad.abs().max() > 0, name
     for agent in system.agents.values():
+        assert all(p.grad is None and not p.requires_grad for p in agent.model.parameters())
+
+
+@pytest.mark.parametrize("pattern", ["mixture", "distillation", "deliberation", "loop5"])
+def test_gradients_reach_every_link_of_every_pattern(pattern: str) -> None:
+    """Every hop of every round has its part in the answer: so has every link."""
+    system = tiny_pattern_system(rm.PATTERNS[pattern])
+    train_links(system)
+    out = unroll(system, QUESTIONS, Settings(2, 2, tools=False), answers=ANSWERS)
+    hops = [hop for hop in out.sent if out.sent[hop].requires_grad]
+    loss = F.cross_entropy(out.logits, out.labels)
+    grads = torch.autograd.grad(loss, [out.sent[hop] for hop in hops], retain_graph=True)
+    loss.backward()
+    assert {(system.pattern.schedule(2)[turn].role, to) for turn, to in hops} == set(system.links)
+    assert all(grad.abs().max() > 0 for grad in grads)
+    for edge, link in system.links.items():
+        assert all(parameter.grad.abs().max() > 0 for parameter in link.parameters()), edge
+    for role, agent in system.agents.items():
+        assert all(parameter.grad.abs().max() > 0 for parameter in agent.inner.parameters()), role
         assert all(p.grad is None and not p.requires_grad for p in agent.model.parameters())
 
 
@@ -76,10 +95,12 @@ def test_scored_logits_are_the_models_own(system: rm.System) -> None:
         assert torch.allclose(out.logits[out.rows == row], logits, atol=1e-4)
 
 
-@pytest.mark.parametrize("families", MIXED, ids="-".join)
-def test_gradients_against_finite_differences(families: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "families"), [("sequential", MIXED[0]), ("sequential", MIXED[1]), ("mixture", FAMILIES)]
+)
+def test_gradients_against_finite_differences(pattern: str, families: tuple[str, ...]) -> None:
     """One direction per link, in double precision (the models' norms round to single inside)."""
-    system = tiny_system(families)
+    system = tiny_pattern_system(rm.PATTERNS[pattern], families)
     for agent in system.agents.values():
         agent.model.double()
         agent.inner.double()
