@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Small models run many times slower when idle OpenMP threads spin for work.
@@ -14,13 +16,14 @@ import gradio as gr
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from recmas_core.patterns import get_pattern
+from recmas_core.errors import RecmasError
 from visualizers.panels.api import Api
+from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
-from visualizers.panels.session import Sessions
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell, build_shell
+from visualizers.panels.visitors import Visitors
 
 TITLE = "RecMAS Explorer"
 _HEAD = (
@@ -36,34 +39,38 @@ class Options:
     Attributes:
         host, port: Where to listen.
         threads: Threads that torch uses for one operation.
-        system: The embedded system, or a folder of one.
+        system: The system shown first: an embedded one, or a folder of one.
+        assets: Where the embedded systems are; None for those that are shipped.
         share: Whether to ask gradio for a public address.
     """
 
     host: str = "127.0.0.1"
     port: int = 7860
     threads: int = 1
-    system: str = "sequential"
+    system: str | None = None
+    assets: Path | None = None
     share: bool = False
 
 
-def build_page(shelf: Shelf, shell: Shell, *, sessions: Sessions | None = None) -> gr.Blocks:
-    """The whole page, not yet served. The system is loaded when the first visitor comes, if not before."""
-    pattern = get_pattern("sequential")
-    sessions = Sessions() if sessions is None else sessions
-    handlers = Explore(shelf, sessions, tuple(role.name for role in pattern.roles))
+def build_page(shelf: Shelf, shell: Shell, *, visitors: Visitors | None = None) -> gr.Blocks:
+    """The whole page, not yet served. A system is loaded when it is first looked at, if not before."""
+    visitors = Visitors(shelf.catalogue) if visitors is None else visitors
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
-        Api(shelf, sessions).register()  # first: the names are theirs, whatever the page's own handlers are called
+        Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         gr.HTML(_HEAD, apply_default_css=False)
-        build_explore(demo, shelf, handlers, pattern, shell)
+        build_explore(demo, shelf, Explore(shelf, visitors), shell)
     return demo.queue(default_concurrency_limit=32)
 
 
 def serve(options: Options) -> None:
-    """Build the page and serve it until interrupted."""
+    """Build the page and serve it until interrupted.
+
+    Raises:
+        RecmasError: If the system to show first does not exist.
+    """
     torch.set_num_threads(options.threads)
     disable_progress_bar()  # weights load in a blink; the terminal is for the address
-    shelf, shell = Shelf(options.system), build_shell()
+    shelf, shell = Shelf(read_catalogue(options.system, assets=options.assets)), build_shell()
     demo = build_page(shelf, shell)
     demo.launch(
         server_name=options.host,
@@ -77,8 +84,11 @@ def serve(options: Options) -> None:
         ssr_mode=False,
         prevent_thread_lock=True,
     )
-    shelf.load()  # behind the page: whoever is quick to come waits for the agents only
-    demo.block_thread()
+    shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
+    try:
+        demo.block_thread()
+    finally:
+        shelf.close()
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
@@ -90,14 +100,18 @@ def read_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--host", default=host, help="where to listen (%(default)s)")
     parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
     parser.add_argument("--threads", type=int, default=known.threads, help="torch threads (%(default)s)")
-    parser.add_argument("--system", default=known.system, help="embedded system, or a folder of one (%(default)s)")
+    parser.add_argument("--system", default=known.system, help="shown first: an embedded system, or a folder of one")
+    parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
     return Options(**vars(parser.parse_args(arguments)))
 
 
 def main() -> None:
     """The command-line entry point."""
-    serve(read_options())
+    try:
+        serve(read_options())
+    except RecmasError as error:
+        sys.exit(f"Cannot serve the page: {error}")
 
 
 if __name__ == "__main__":

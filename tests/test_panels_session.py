@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from tiny import deliberating, tiny_pattern_system
 
 import recmas_core as rm
-from recmas_core.records import Answer, Event, Thought, Token, Transfer, TurnDone
+from recmas_core.records import Answer, Event, Thought, Token, ToolCall, Transfer, TurnDone
+from visualizers.panels.beats import beat_over, one_step, round_end, whole_run
 from visualizers.panels.choices import Choices, whole
-from visualizers.panels.session import Session, Sessions, one_step, round_end, whole_run
+from visualizers.panels.session import Session
 
 QUESTION = "start 7 s1 + 3 s2 * 7"
 
@@ -31,7 +33,7 @@ def test_one_step_is_one_thought_one_hop_or_one_token(system: rm.System) -> None
     while not session.moment.finished:
         steps.append([e for e in _drain(session, one_step) if isinstance(e, Thought | Transfer | Token)])
     assert [len(step) for step in steps] == [1] * len(steps)
-    solved = system.solve(QUESTION, rounds=1, latent_steps=2, max_new_tokens=64)
+    solved = system.solve(QUESTION, rounds=1, latent_steps=2, max_new_tokens=160)
     assert sum(isinstance(e, Thought | Transfer | Token) for e in solved.events) == len(steps)
     assert session.moment.trace is not None
     assert session.moment.trace.answer == solved.answer
@@ -61,7 +63,7 @@ def test_the_trace_of_a_stepped_run_is_the_engines_own(system: rm.System) -> Non
     while not session.moment.finished:
         _drain(session, one_step)
     trace = session.moment.trace
-    solved = system.solve(QUESTION, rounds=2, latent_steps=2, max_new_tokens=64)
+    solved = system.solve(QUESTION, rounds=2, latent_steps=2, max_new_tokens=160)
     assert trace is not None
     assert [type(e) for e in trace.events] == [type(e) for e in solved.events]
     assert all((a.hidden == b.hidden).all() for a, b in zip(trace.thoughts, solved.thoughts, strict=True))
@@ -156,22 +158,75 @@ def test_a_run_that_fails_says_so_once_and_can_be_begun_anew(system: rm.System) 
     assert len(_drain(session, one_step)) == 2
 
 
-def test_sessions_are_bounded_and_old_ones_are_closed(system: rm.System) -> None:
-    now = [0.0]
-    sessions = Sessions(limit=2, keep=100.0, clock=lambda: now[0])
-    first = sessions.get("a")
-    _begin(first, system)
-    sessions.get("b")
-    assert sessions.counts() == (2, 1)
-    sessions.get("c")
-    assert sessions.counts() == (2, 0)
-    assert first.closed
-    now[0] = 200.0
-    sessions.get("d")
-    assert sessions.counts() == (1, 0)
-    sessions.close("d")
-    sessions.close("d")
-    assert sessions.counts() == (0, 0)
+@pytest.fixture(scope="module")
+def mixture() -> rm.System:
+    return tiny_pattern_system(rm.PATTERNS["mixture"])
+
+
+def _beats(session: Session, system: rm.System, rounds: int) -> list[list[Event]]:
+    _begin(session, system, rounds=rounds)
+    beats = []
+    while not session.moment.finished:
+        beats.append(_drain(session, one_step))
+    return beats
+
+
+def test_a_step_of_a_stage_is_one_thought_of_each_who_thinks_at_once(mixture: rm.System) -> None:
+    beats = _beats(Session(), mixture, 2)
+    made = [[(e.role, e.step) for e in beat if isinstance(e, Thought)] for beat in beats]
+    together = [(role, 0) for role in ("math", "code", "science")]
+    assert made[0] == together
+    assert [role for role, _ in made[1]] == ["math", "code", "science"]
+
+
+def test_all_hops_of_a_stage_leave_in_one_step_and_end_its_turns(mixture: rm.System) -> None:
+    beats = _beats(Session(), mixture, 2)
+    hops = [[(e.sender, e.receiver) for e in beat if isinstance(e, Transfer)] for beat in beats]
+    assert [hop for hop in hops if hop] == [
+        [("math", "summarizer"), ("code", "summarizer"), ("science", "summarizer")],
+        [("summarizer", "math"), ("summarizer", "code"), ("summarizer", "science")],
+        [("math", "summarizer"), ("code", "summarizer"), ("science", "summarizer")],
+    ]
+    ends = [sum(isinstance(e, TurnDone) for e in beat) for beat, hop in zip(beats, hops, strict=True) if hop]
+    assert ends == [3, 1, 3]
+
+
+def test_beats_hold_every_event_once_and_in_order(mixture: rm.System) -> None:
+    beats = _beats(Session(), mixture, 2)
+    solved = mixture.solve(QUESTION, rounds=2, latent_steps=2, max_new_tokens=160)
+    assert [type(e) for beat in beats for e in beat] == [type(e) for e in solved.events]
+
+
+def test_text_turns_of_a_stage_are_stepped_token_by_token(mixture: rm.System) -> None:
+    session = Session()
+    _begin(session, mixture, rounds=1, mode="text")
+    steps = 0
+    while not session.moment.finished:
+        assert sum(isinstance(e, Token) for e in _drain(session, one_step)) == 1
+        steps += 1
+    assert session.moment.trace is not None
+    assert steps == session.moment.trace.decoded_tokens
+
+
+def test_a_tool_call_is_a_step_of_its_own() -> None:
+    session, system = Session(), deliberating()
+    _begin(session, system, rounds=1)
+    steps = []
+    while not session.moment.finished:
+        steps.append([type(e) for e in _drain(session, one_step) if isinstance(e, Thought | Transfer | Token | ToolCall)])
+    assert [ToolCall] in steps
+    assert all(len(step) == 1 for step in steps)
+
+
+def test_no_beat_is_over_before_its_last_thought(mixture: rm.System) -> None:
+    session = Session()
+    _begin(session, mixture)
+    seen = []
+    for event in session.events(whole_run, epoch=session.command()):
+        trace = session.moment.trace
+        if trace is not None and isinstance(event, Thought):
+            seen.append(beat_over(trace, event))
+    assert seen == ([False, False, True] * 2 + [True] * 2) + [False, False, True] * 2
 
 
 def test_jobs_are_the_same_when_the_controls_ask_for_the_same(system: rm.System) -> None:

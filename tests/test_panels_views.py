@@ -13,10 +13,12 @@ from recmas_core.records import Thought, Trace, Transfer, TurnStart
 from recmas_core.tasks.base import Reading
 from visualizers.panels import render
 from visualizers.panels.atlas import Atlas
-from visualizers.panels.mapview import map_panel
+from visualizers.panels.mapview import Shown, map_panel, which_map
 from visualizers.panels.moments import moments, move, prefix, scene
 from visualizers.panels.notes import Memo, Notes
-from visualizers.panels.session import Cursor
+from visualizers.panels.numbers import verdict
+from visualizers.panels.saying import status
+from visualizers.panels.session import Cursor, Moment
 from visualizers.projection import Projector
 
 QUESTION = "start 7 s1 + 3 s2 * 7"
@@ -34,7 +36,8 @@ def notes(system: rm.System) -> Notes:
 
 @pytest.fixture
 def atlas(system: rm.System) -> Atlas:
-    return Atlas(Projector({}), {role: role for role in system.roles})
+    projector = Projector({})
+    return Atlas({role: (projector, role) for role in system.roles})
 
 
 def test_a_moment_holds_what_had_happened_and_nothing_else(trace: Trace) -> None:
@@ -67,7 +70,7 @@ def test_the_map_holds_every_thought_of_its_role_with_its_place(
 ) -> None:
     for role in system.roles:
         view = scene(system.pattern, trace, None, 2)
-        figure = json.loads(map_panel(view, notes, atlas, role).figure)
+        figure = json.loads(map_panel(view, notes, atlas, Shown(role, "thoughts")).figure)
         live = next(t for t in figure["data"] if t["name"] == "thoughts")
         made = [[t.turn, t.step] for t in trace.thoughts if t.role == role]
         assert live["customdata"] == made
@@ -77,7 +80,7 @@ def test_the_map_holds_every_thought_of_its_role_with_its_place(
 
 def test_the_map_of_a_moment_holds_the_thoughts_up_to_it(system: rm.System, trace: Trace, notes, atlas) -> None:  # type: ignore[no-untyped-def]
     view = scene(system.pattern, trace, Cursor(0, 1), 2)
-    figure = json.loads(map_panel(view, notes, atlas, "planner").figure)
+    figure = json.loads(map_panel(view, notes, atlas, Shown("planner", "thoughts")).figure)
     assert next(t for t in figure["data"] if t["name"] == "thoughts")["customdata"] == [[0, 0], [0, 1]]
 
 
@@ -96,14 +99,15 @@ def test_the_received_map_shows_the_latest_receiver(
 ) -> None:
     at = next(i for i, e in enumerate(trace.events) if isinstance(e, Transfer) and e.receiver == "solver")
     view = scene(system.pattern, replace(trace, events=trace.events[: at + 1]), None, 2)
-    figure = json.loads(map_panel(view, notes, atlas, "received").figure)
+    shown = which_map(view, Moment(space="received"))
+    figure = json.loads(map_panel(view, notes, atlas, shown).figure)
     assert figure["layout"]["meta"]["key"] == "solver.received"
     assert len(next(t for t in figure["data"] if t["name"] == "thoughts")["x"]) == 3
 
 
 def test_the_pieces_say_what_the_engine_says(system: rm.System, trace: Trace, notes: Notes) -> None:
     view = scene(system.pattern, trace, Cursor(1), 2)
-    screen = render.render(view, notes, None)
+    screen = render.render(view, notes, None, None)
     thought = next(t for t in trace.thoughts if t.turn == 1)
     word, score = notes.says(thought)[0]
     assert rm.lens(system.agents["critic"], thought.hidden[None], 1)[0][0].text == word
@@ -117,7 +121,7 @@ def test_the_pieces_say_what_the_engine_says(system: rm.System, trace: Trace, no
     ("truth", "answer", "said"), [("4", "4", "right"), ("4", "5", "wrong"), ("4", None, "4"), (None, "5", "not known")]
 )
 def test_the_verdict_is_never_more_than_is_known(truth: str | None, answer: str | None, said: str) -> None:
-    meter = render.verdict(answer, Reading("q", truth, ""))
+    meter = verdict(answer, rm.TASKS["chain"], Reading("q", truth, ""))
     assert said in meter.value
     assert meter.tone == {"right": "good", "wrong": "bad"}.get(said, "")
 
@@ -129,7 +133,7 @@ def test_what_users_and_models_write_is_escaped(system: rm.System, trace: Trace,
     events = tuple(replace(e, prompt=prompt) if isinstance(e, TurnStart) else e for e in trace.events)
     last = replace(events[-1], text=evil)
     view = scene(system.pattern, replace(trace, events=(*events[:-1], last)), None, 2)
-    screen = render.render(view, notes, Reading(evil, None, evil))
+    screen = render.render(view, notes, None, Reading(evil, None, evil))
     for piece in (screen.prompt, screen.meters, screen.strip, screen.detail, screen.topology, screen.table):
         assert "<img" not in piece
 
@@ -137,18 +141,18 @@ def test_what_users_and_models_write_is_escaped(system: rm.System, trace: Trace,
 def test_the_status_tells_a_paused_run_from_a_running_one(system: rm.System, trace: Trace) -> None:
     first = next(i for i, e in enumerate(trace.events) if isinstance(e, Thought))
     view = scene(system.pattern, replace(trace, events=trace.events[: first + 1]), None, 2)
-    assert render.status(view, running=True) == "Round 1: Planner made thought 1."
-    assert render.status(view, running=False) == "Round 1: Planner made thought 1. Paused."
+    assert status(view, running=True) == "Round 1: Planner made thought 1."
+    assert status(view, running=False) == "Round 1: Planner made thought 1. Paused."
     over = scene(system.pattern, trace, None, 2)
-    assert "answers" in render.status(over, running=False)
-    assert "Paused" not in render.status(over, running=False)
+    assert "answers" in status(over, running=False)
+    assert "Paused" not in status(over, running=False)
 
 
 def test_before_a_run_everything_can_be_drawn(system: rm.System, notes: Notes, atlas: Atlas) -> None:
     view = scene(system.pattern, None, None, 3)
-    screen = render.render(view, notes, None)
+    screen = render.render(view, notes, None, None)
     assert screen.strip.count("disabled") == 9
-    figure = json.loads(map_panel(view, notes, atlas, "planner").figure)
+    figure = json.loads(map_panel(view, notes, atlas, Shown("planner", "thoughts")).figure)
     assert not next(t for t in figure["data"] if t["name"] == "thoughts")["x"]
 
 

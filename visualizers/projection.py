@@ -59,21 +59,22 @@ def neighbour_places(fitted: FittedMap, vectors: Floats, *, k: int = NEIGHBOURS)
 class Projector:
     """Places vectors on fitted maps: at once by neighbours, by umap-learn's own transform once that is warm.
 
-    One per process, safe to share between threads. Every vector is placed on its own, because umap's transform
+    One per system's folder, safe to share between threads. Every vector is placed on its own, because umap's transform
     depends on what else is in the batch: a point never moves because others come.
 
     Args:
         maps: The maps by (role, space).
+        thread: Where umap works; several projectors may share one.
     """
 
-    def __init__(self, maps: Mapping[MapKey, FittedMap]) -> None:
+    def __init__(self, maps: Mapping[MapKey, FittedMap], *, thread: OwnThread | None = None) -> None:
         self.maps: Mapping[MapKey, FittedMap] = dict(maps)
         self._umaps: dict[MapKey, Any] = {}
         self._cache: OrderedDict[tuple[MapKey, bytes], Floats] = OrderedDict()
         self._failure = ""
         # numba sets OpenMP's number of threads in the thread it works in, and torch, asked there later, would use it:
         # other sums, other last bits. So umap works in one thread of its own, where no agent ever thinks.
-        self._umap_thread = OwnThread("umap")
+        self._umap_thread = OwnThread("umap") if thread is None else thread
         self._lock, self._begun = threading.Lock(), False
         self._warm = threading.Event()
         self._ended = threading.Event()
@@ -119,7 +120,8 @@ class Projector:
         places = [self._place_one(key, vector) for vector in vectors]
         return Placed(np.array(places, np.float32).reshape(-1, 2), BY_UMAP)
 
-    def place_unmapped(self, vectors: Floats, *, shown: Floats | None = None) -> Placed:
+    @staticmethod
+    def place_unmapped(vectors: Floats, *, shown: Floats | None = None) -> Placed:
         """Places of (k, d) vectors for which no map is shipped: their PCA, laid on what was shown before.
 
         Args:

@@ -8,28 +8,43 @@ window.recmas = (() => {
   };
   const FIELDS = { "recmas-rounds": [1, 6], "recmas-thoughts": [1, 16], "recmas-seed": [0, 2147483647] };
 
-  /* A piece of HTML whose buttons pick a moment. Focus stays on the same thing when the piece is drawn again. */
+  /* A piece of HTML whose buttons pick a moment. */
   function piece(element, trigger, watch) {
-    let key = null;
     element.addEventListener("click", (event) => {
       const hit = event.target.closest("[data-turn],[data-now]");
       if (!hit || !element.contains(hit) || hit.disabled) return;
-      if (hit.dataset.now) return trigger("pick", { turn: -1, step: -1 });
-      const step = hit.dataset.step === undefined ? -1 : Number(hit.dataset.step);
-      trigger("pick", { turn: Number(hit.dataset.turn), step });
+      const number = (name) => (hit.dataset[name] === undefined ? -1 : Number(hit.dataset[name]));
+      trigger("pick", hit.dataset.now ? { turn: -1, step: -1, call: -1 }
+        : { turn: number("turn"), step: number("step"), call: number("call") });
     });
+    keepFocus(element, watch);
+    watch("value", () => {
+      const newest = element.querySelector(".recmas-running");
+      if (newest) keepInView(newest);
+    });
+  }
+
+  /* Radios and selects in a piece of HTML: each says by data-send which event its choice is. */
+  function fields(element, trigger, watch) {
+    element.addEventListener("change", (event) => {
+      const field = event.target.closest("[data-send]");
+      if (field) trigger(field.dataset.send, { value: field.value, role: field.dataset.role || "" });
+    });
+    keepFocus(element, watch);
+  }
+
+  /* Focus stays on the same thing when a piece is drawn again. */
+  function keepFocus(element, watch) {
+    let key = null;
     element.addEventListener("focusin", (event) => { key = event.target.dataset.key || null; });
     element.addEventListener("focusout", (event) => {
       const left = event.target;
       setTimeout(() => { if (left.isConnected && document.activeElement !== left) key = null; });
     });
     watch("value", () => {
-      if (key && !element.contains(document.activeElement)) {
-        const again = element.querySelector(`[data-key="${CSS.escape(key)}"]`);
-        if (again) again.focus({ preventScroll: true });
-      }
-      const newest = element.querySelector(".recmas-running");
-      if (newest) keepInView(newest);
+      if (!key || element.contains(document.activeElement)) return;
+      const again = element.querySelector(`[data-key="${CSS.escape(key)}"]`);
+      if (again) again.focus({ preventScroll: true });
     });
   }
 
@@ -125,7 +140,7 @@ window.recmas = (() => {
       bound = true;
       box.on("plotly_click", (event) => {
         const at = event.points[0].customdata || nearestThought(event.event);
-        if (at) trigger("pick", { turn: Number(at[0]), step: Number(at[1]) });
+        if (at) trigger("pick", { turn: Number(at[0]), step: Number(at[1]), call: -1 });
       });
       box.on("plotly_relayout", (change) => {
         if (!Object.keys(change).some((name) => name.startsWith("xaxis.range"))) return;
@@ -173,5 +188,5 @@ window.recmas = (() => {
   }
 
   document.addEventListener("keydown", pressed);
-  return { piece, picture, map, label };
+  return { piece, fields, picture, map, label };
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -11,12 +12,28 @@ from playwright.sync_api import Browser, sync_playwright
 import recmas_core as rm
 from tests.browser.explorer import CHROMIUM_FLAGS, Explorer, VisitMaker
 from tests.browser.serving import page_server
+from tests.browser.small import save_small
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of the page."""
     with page_server(tmp_path_factory.mktemp("server") / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of systems of random agents, one for each pattern; those who can call tools do."""
+    folder = tmp_path_factory.mktemp("small")
+    save_small(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_server(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a page that offers the random systems."""
+    with page_server(tmp_path_factory.mktemp("small_server") / "log", "--assets", str(small)) as url:
         yield url
 
 
@@ -41,8 +58,8 @@ def visit(server: str, browser: Browser) -> Iterator[VisitMaker]:
     """Opens pages, each a visitor of their own; at the end none of them has asked another host for anything."""
     made: list[Explorer] = []
 
-    def open_page(*, width: int = 1440, height: int = 900, theme: str = "light") -> Explorer:
-        made.append(Explorer(browser, server, width=width, height=height, theme=theme))
+    def open_page(*, url: str = server, width: int = 1440, height: int = 900, theme: str = "light") -> Explorer:
+        made.append(Explorer(browser, url, width=width, height=height, theme=theme))
         return made[-1]
 
     yield open_page

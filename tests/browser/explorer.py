@@ -79,6 +79,16 @@ class Explorer:
         return row.locator("dd").inner_text().strip()
 
     @property
+    def drawn(self) -> str:
+        """What the topology shows, in words."""
+        return self.page.locator("#recmas-topology svg").first.get_attribute("aria-label") or ""
+
+    @property
+    def turns(self) -> int:
+        """Turns of the run, the coming ones too."""
+        return self.page.locator("#recmas-strip .recmas-turn").count()
+
+    @property
     def thoughts(self) -> int:
         return int(self.meter("Latent steps"))
 
@@ -134,11 +144,28 @@ class Explorer:
         self.until(lambda: self.answered, "the answer")
         return self.meter("Answer")
 
-    def show_map(self, role: str) -> int:
-        """Show a role's map; returns its number of live points."""
-        self.choose(role)
+    def show_map(self, role: str, title: str = "") -> int:
+        """Show the map of a role's thoughts; returns its number of live points."""
+        self.choose(title or role.title())
         self.until(lambda: self.map_key == f"{role}.thoughts", f"the {role}'s map")
         return self.points
+
+    def pick_pattern(self, title: str) -> None:
+        """Choose a pattern's card and wait until its agents are there."""
+        self.choose(title)
+        self.until(lambda: title in self.drawn or "Loop of" in self.drawn, f"{title} to be drawn")
+        self.until(lambda: "loaded" not in self.status, f"{title}'s agents")
+
+    def cast(self, title: str, agent: str) -> None:
+        """Give a role another agent, by its key."""
+        self.open("Agents")
+        self.page.get_by_label(title, exact=True).and_(self.page.locator("select")).select_option(agent)
+
+    def open(self, name: str) -> None:
+        """Open a part of the left side that is folded away."""
+        button = self.page.get_by_role("button", name=name)
+        if "open" not in (button.get_attribute("class") or ""):
+            button.click()
 
 
 VisitMaker = Callable[..., Explorer]

@@ -17,15 +17,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def page_server(log: Path) -> Iterator[str]:
-    """The URL of `python app.py` on a free port; what it prints goes to `log`."""
+def page_server(log: Path, *options: str) -> Iterator[str]:
+    """The URL of `python app.py` with these options on a free port; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+            [sys.executable, "app.py", "--port", str(port), *options], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
         )
 
     def answers() -> bool:

@@ -51,6 +51,9 @@ def test_the_received_view_shows_what_arrived(explorer: Explorer) -> None:
     explorer.choose("received")
     explorer.until(lambda: explorer.map_key == "planner.received")
     assert explorer.points == 3  # the solver's feedback, three thoughts
+    explorer.choose("Critic")
+    explorer.until(lambda: explorer.map_key == "critic.received")
+    assert explorer.points == 3
 
 
 def test_pause_stops_the_run_and_run_goes_on_with_it(explorer: Explorer) -> None:
@@ -89,7 +92,7 @@ def test_changed_settings_begin_a_new_run(explorer: Explorer) -> None:
 
 def test_text_mode_decodes_every_turn(explorer: Explorer, embedded: rm.System) -> None:
     question = explorer.page.get_by_label("Question", exact=True).input_value()
-    trace = embedded.solve(question, rounds=3, latent_steps=3, mode="text", max_new_tokens=64)
+    trace = embedded.solve(question, rounds=3, latent_steps=3, mode="text", max_new_tokens=160)
     explorer.choose("text")
     explorer.choose("fast")
     assert explorer.run() == trace.answer
@@ -98,15 +101,18 @@ def test_text_mode_decodes_every_turn(explorer: Explorer, embedded: rm.System) -
 
 
 def test_other_agents_in_a_role_say_that_their_links_are_untrained(explorer: Explorer) -> None:
-    explorer.page.get_by_role("button", name="Agents").click()
-    explorer.page.get_by_label("Planner", exact=True).click()
-    explorer.page.get_by_role("option").filter(has_text="solver").click()
-    note = explorer.page.locator("#recmas-links")
+    explorer.cast("Planner", "embedded:solver")
+    note = explorer.page.locator("#recmas-cast")
     explorer.until(lambda: "never trained" in note.inner_text())
-    assert "planner → critic" in note.inner_text()
-    assert "solver → planner" in note.inner_text()
-    explorer.step()
-    assert explorer.points == 1
+    assert "Planner → Critic, Solver → Planner" in note.inner_text()
+    assert "Train tab, which is not there yet" in note.inner_text()
+    assert "Links never trained: Planner to Critic, Solver to Planner." in explorer.drawn
+    explorer.choose("fast")
+    explorer.run()
+    explorer.cast("Planner", "embedded:planner")
+    explorer.until(lambda: explorer.status.startswith("Ready"), "the own agents' desk, where nothing was run yet")
+    explorer.cast("Planner", "embedded:solver")
+    explorer.until(lambda: explorer.answered, "the run that was kept")
 
 
 def test_a_question_outside_the_little_world_is_run_and_said_to_be_outside(explorer: Explorer) -> None:

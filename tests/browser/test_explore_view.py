@@ -125,7 +125,7 @@ def test_a_map_chosen_while_the_run_streams_is_kept(explorer: Explorer) -> None:
     explorer.press("Run")
     explorer.until(lambda: explorer.thoughts >= 1)
     # A click and no more: the run may draw its own map once before the choice arrives.
-    explorer.page.get_by_role("radio", name="solver", exact=True).click()
+    explorer.page.get_by_role("radio", name="Solver", exact=True).click()
     explorer.until(lambda: explorer.answered, "the answer")
     explorer.until(lambda: explorer.map_key == "solver.thoughts", "the solver's map")
     assert explorer.points == 6

@@ -72,6 +72,7 @@ def latent_map(
     title: str = "",
     method: str = "",
     anchors: Cloud | None = None,
+    shadows: Sequence[MapPoint] = (),
 ) -> go.Figure:
     """The map as a plotly figure on a transparent ground.
 
@@ -84,6 +85,7 @@ def latent_map(
         title: Shown above the map; "" for none.
         method: How the points were placed, in small print; "" for none.
         anchors: Fixed points to show as crosses with their words: the receiver's own tokens.
+        shadows: The same thoughts in another run, drawn hollow, each tied to its live point by a dotted line.
     """
     import plotly.graph_objects as go
 
@@ -96,9 +98,11 @@ def latent_map(
     if known:
         islands = [*(cloud.islands if cloud else ()), *(anchors.islands if anchors else ())]
         traces.append(_word_trace(legible(islands, span_of(np.concatenate(known)))))
+    if shadows:
+        traces.extend((_tie_trace(points, shadows), _shadow_trace(shadows)))
     traces.extend((_path_trace(points), _ring_trace(points), _thought_trace(points)))
 
-    (x0, x1), (y0, y1) = _ranges(known, points)
+    (x0, x1), (y0, y1) = _ranges(known, (*points, *shadows))
     plain = {"visible": True, "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     figure_layout = theme.layout() | {
         "xaxis": plain | {"range": [x0, x1], "constrain": "domain"},
@@ -179,6 +183,44 @@ def _path_trace(points: Sequence[MapPoint]) -> dict[str, Any]:
     }
 
 
+def _tie_trace(points: Sequence[MapPoint], shadows: Sequence[MapPoint]) -> dict[str, Any]:
+    """A dotted line from every shadow to the live thought of the same turn and step."""
+    live = {(p.turn, p.step): p for p in points}
+    tied = [(live[key], s) for s in shadows if (key := (s.turn, s.step)) in live]
+    return {
+        "type": "scatter",
+        "name": "ties",
+        "mode": "lines",
+        "x": [x for p, s in tied for x in (p.x, s.x, None)],
+        "y": [y for p, s in tied for y in (p.y, s.y, None)],
+        "connectgaps": False,
+        "line": {"width": 1, "dash": "dot", "color": theme.NEUTRAL},
+        "hoverinfo": "skip",
+    }
+
+
+def _shadow_trace(shadows: Sequence[MapPoint]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "name": "shadows",
+        "mode": "markers",
+        "x": [s.x for s in shadows],
+        "y": [s.y for s in shadows],
+        "text": [f"<b>{_safe(s.label)}</b><br>{_safe(s.words)}" for s in shadows],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "size": 11,
+            "color": [s.colour for s in shadows],
+            "symbol": [f"{_symbol(s)}-open" for s in shadows],
+            "line": {"width": 2},
+        },
+    }
+
+
+def _symbol(point: MapPoint) -> str:
+    return ROUND_SYMBOLS[(point.round - 1) % len(ROUND_SYMBOLS)]
+
+
 def _ring_trace(points: Sequence[MapPoint]) -> dict[str, Any]:
     """A thin ring round the newest thought, a strong one round those chosen."""
     ringed = [p for i, p in enumerate(points) if p.selected or i == len(points) - 1]
@@ -212,7 +254,7 @@ def _thought_trace(points: Sequence[MapPoint]) -> dict[str, Any]:
         "marker": {
             "size": [14 if p.turn == last else 11 for p in points],
             "color": [p.colour for p in points],
-            "symbol": [ROUND_SYMBOLS[(p.round - 1) % len(ROUND_SYMBOLS)] for p in points],
+            "symbol": [_symbol(p) for p in points],
             "opacity": [1.0 if p.turn == last or p.selected else 0.75 for p in points],
             "line": {"width": 1.5, "color": "#ffffff"},
         },

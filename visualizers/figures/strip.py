@@ -23,6 +23,8 @@ class StripTurn:
         saying: What it says, e.g. "s2 = 8"; the answer's text for the turn that decodes; "" if nothing yet.
         decodes: Whether this turn writes the answer.
         selected: Whether the reader is looking at this turn.
+        stage: 0-based stage of its round; turns of one stage think at once and stand one above the other.
+        calls: Names of the tools called so far.
     """
 
     index: int
@@ -34,20 +36,37 @@ class StripTurn:
     saying: str
     decodes: bool
     selected: bool = False
+    stage: int | None = None
+    calls: tuple[str, ...] = ()
 
 
 _STATES = {"done": "finished", "running": "under way", "waiting": "to come"}
 
 
 def turn_strip_html(turns: Sequence[StripTurn]) -> str:
-    """The strip: one list per round, in it one button per turn with `data-turn`; turns to come are disabled."""
+    """The strip: a group per round, in it one button per turn with `data-turn`; turns to come are disabled.
+
+    A tool call is a small button of its own behind its turn, with `data-turn` and `data-call`.
+    """
     rounds = "".join(
         f'<div class="recmas-round" role="group" aria-label="Round {number}">'
         f'<span class="recmas-round-name">round {number}</span><div class="recmas-round-turns">'
-        f"{''.join(_button(turn) for turn in group)}</div></div>"
+        f"{_stages(list(group))}</div></div>"
         for number, group in groupby(turns, key=lambda turn: turn.round)
     )
     return f'<div class="recmas-strip" role="group" aria-label="Turns of this run">{rounds}</div>'
+
+
+def _stages(turns: Sequence[StripTurn]) -> str:
+    parts = []
+    for _, group in groupby(turns, key=lambda turn: turn.index if turn.stage is None else -1 - turn.stage):
+        together = list(group)
+        buttons = "".join(_button(turn) + _calls(turn) for turn in together)
+        if len(together) > 1:
+            hint = "These turns are made at the same time: none of them reads another."
+            buttons = f'<div class="recmas-atonce" role="group" aria-label="At once" title="{hint}">{buttons}</div>'
+        parts.append(buttons)
+    return "".join(parts)
 
 
 def _button(turn: StripTurn) -> str:
@@ -63,4 +82,13 @@ def _button(turn: StripTurn) -> str:
         f'{disabled} style="--recmas-role:{escape(turn.colour)}">'
         f'<span class="recmas-turn-name">{escape(turn.title)}</span>'
         f'<span class="recmas-turn-says">{arrow}{escape(turn.saying) or "&nbsp;"}</span></button>'
+    )
+
+
+def _calls(turn: StripTurn) -> str:
+    return "".join(
+        f'<button type="button" class="recmas-call-mark" data-turn="{turn.index}" data-call="{number}" '
+        f'data-key="call-{turn.index}-{number}" aria-label="{escape(f"{turn.title}, tool call {number + 1}: {tool}")}">'
+        f"{escape(tool)}</button>"
+        for number, tool in enumerate(turn.calls)
     )

@@ -2,95 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 
 from recmas_core.patterns import Pattern
-from visualizers.figures.geometry import BOX_H, BOX_W, Box, Drawing, Route, draw_pattern
+from visualizers.figures.geometry import BOX_W, Box, Drawing, Route, can_fold, draw_pattern, fold_pattern
 from visualizers.theme import role_colour
 
 _INK, _MUTED = "var(--recmas-ink, currentColor)", "var(--recmas-muted, #858b94)"
 _LINE, _SURFACE = "var(--recmas-line, #858b94)", "var(--recmas-surface, transparent)"
+_WARN = "var(--recmas-warn, #9c7a05)"
 _NO_CAPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What happens at the moment drawn.
+
+    Attributes:
+        active: Roles at work; several when they think at once.
+        hops: (sender, receiver) of the transfers that are travelling.
+        spoken: Roles whose turn of this round is over.
+        decoding: Roles that write the answer as text.
+        round: The current round, 1-based; 0 before a run.
+        rounds: Rounds in all; 0 draws no round counter.
+    """
+
+    active: Collection[str] = ()
+    hops: Collection[tuple[str, str]] = ()
+    spoken: Sequence[str] = ()
+    decoding: Collection[str] = ()
+    round: int = 0
+    rounds: int = 0
 
 
 def topology_svg(
     pattern: Pattern,
+    activity: Activity,
     *,
-    active: str | None,
-    hop: tuple[str, str] | None,
-    spoken: Sequence[str] = (),
-    decoding: bool = False,
-    round_: int = 0,
-    rounds: int = 0,
     captions: Mapping[str, str] = _NO_CAPTIONS,
+    untrained: Collection[tuple[str, str]] = (),
 ) -> str:
-    """The pattern as an inline SVG that scales with its container.
+    """The pattern as an inline SVG that scales with its container; `recmas-tall` where roles stand above one another.
+
+    A ring too long for a narrow screen is drawn twice, the second time folded into two rows; the page's css shows the
+    one that fits (classes `recmas-wide` and `recmas-narrow`).
 
     Args:
         pattern: What to draw.
-        active: The role at work, or None.
-        hop: (sender, receiver) of the transfer that is travelling, or None.
-        spoken: Roles whose turn of this round is over.
-        decoding: Whether the active role writes the answer as text.
-        round_: The current round, 1-based; 0 before a run.
-        rounds: Rounds in all; 0 draws no round counter.
+        activity: Who is at work and what travels.
         captions: A small line under a role's title, e.g. "Qwen3 · d 96".
+        untrained: Edges whose links were never trained for these agents.
     """
-    drawing = draw_pattern(pattern)
-    title = f"{pattern.title} pattern"
-    about = describe(pattern, active=active, hop=hop, spoken=spoken, decoding=decoding, round_=round_, rounds=rounds)
-    routes = sorted(drawing.routes.items(), key=lambda item: item[0] == hop)  # the travelled edge lies on top
-    edges = "".join(_edge(route, role_colour(pattern, key[0]), key == hop) for key, route in routes)
+    if not can_fold(pattern):
+        tall = " recmas-tall" if max(map(len, pattern.stages)) > 1 else ""
+        return _svg(pattern, draw_pattern(pattern), activity, captions, untrained, tall)
+    wide, narrow = draw_pattern(pattern), fold_pattern(pattern)
+    return _svg(pattern, wide, activity, captions, untrained, " recmas-wide") + _svg(
+        pattern, narrow, activity, captions, untrained, " recmas-narrow"
+    )
+
+
+def _svg(
+    pattern: Pattern,
+    drawing: Drawing,
+    activity: Activity,
+    captions: Mapping[str, str],
+    untrained: Collection[tuple[str, str]],
+    kind: str,
+) -> str:
+    title, about = f"{pattern.title} pattern", describe(pattern, activity, untrained=untrained)
+    # travelled edges lie on top
+    routes = sorted(drawing.routes.items(), key=lambda item: item[0] in activity.hops)
+    edges = "".join(
+        _edge(route, role_colour(pattern, key[0]), travelling=key in activity.hops, untrained=key in untrained)
+        for key, route in routes
+    )
     nodes = "".join(
         _node(
             drawing.boxes[role.name],
             role.title,
-            captions.get(role.name, ""),
+            "writes the answer" if role.name in activity.decoding else captions.get(role.name, ""),
             colour=role_colour(pattern, role.name),
-            lit=role.name == active,
-            done=role.name in spoken,
-            decoding=decoding,
+            lit=role.name in activity.active,
+            done=role.name in activity.spoken,
         )
         for role in pattern.roles
     )
     w, h = drawing.width, drawing.height
     return (
-        f'<svg class="recmas-topology" role="img" aria-label="{escape(title + ". " + about)}" '
-        f'viewBox="0 0 {w:.0f} {h:.0f}" style="width:100%;max-width:{1.2 * w:.0f}px;height:auto;display:block;'
+        f'<svg class="recmas-topology{kind}" role="img" aria-label="{escape(title + ". " + about)}" '
+        f'viewBox="0 0 {w:.0f} {h:.0f}" style="width:100%;max-width:{1.2 * w:.0f}px;'
         f'margin:0 auto" font-family="inherit"><title>{escape(title)}</title><desc>{escape(about)}</desc>'
-        f"{_counter(drawing, round_, rounds)}{edges}{nodes}</svg>"
+        f"{_counter(drawing, activity)}{edges}{nodes}</svg>"
     )
 
 
-def describe(
-    pattern: Pattern,
-    *,
-    active: str | None,
-    hop: tuple[str, str] | None,
-    spoken: Sequence[str] = (),
-    decoding: bool = False,
-    round_: int = 0,
-    rounds: int = 0,
-) -> str:
+def describe(pattern: Pattern, activity: Activity, *, untrained: Collection[tuple[str, str]] = ()) -> str:
     """What the drawing shows, in words. Arguments as for `topology_svg`."""
     titles = {role.name: role.title for role in pattern.roles}
-    ways = ", ".join(
+
+    def named(roles: Collection[str]) -> str:
+        return ", ".join(role.title for role in pattern.roles if role.name in roles)
+
+    def ways(edges: Collection[tuple[str, str]]) -> str:
+        return ", ".join(f"{titles[e.sender]} to {titles[e.receiver]}" for e in pattern.edges if e.key in edges)
+
+    every = ", ".join(
         f"{titles[e.sender]} to {titles[e.receiver]}{' (feedback)' if e.feedback else ''}" for e in pattern.edges
     )
-    parts = [f"Round {round_} of {rounds}." if rounds and round_ else "No run yet."]
-    if hop is not None:
-        parts.append(f"Latent thoughts travel from {titles[hop[0]]} to {titles[hop[1]]}.")
-    if active is not None:
-        parts.append(f"{titles[active]} {'writes the answer' if decoding else 'is thinking'}.")
-    if spoken:
-        names = ", ".join(titles[name] for name in spoken)
-        parts.append(f"Finished in this round: {names}.")
-    return " ".join((*parts, f"Ways: {ways}."))
+    parts = [f"Round {activity.round} of {activity.rounds}." if activity.rounds and activity.round else "No run yet."]
+    if activity.hops:
+        parts.append(f"Latent thoughts travel from {ways(activity.hops)}.")
+    thinking = [name for name in activity.active if name not in activity.decoding]
+    if thinking:
+        parts.append(f"{named(thinking)} {'are thinking at once' if len(thinking) > 1 else 'is thinking'}.")
+    if activity.decoding:
+        parts.append(f"{named(activity.decoding)} writes the answer.")
+    if activity.spoken:
+        parts.append(f"Finished in this round: {named(activity.spoken)}.")
+    if untrained:
+        parts.append(f"Links never trained: {ways(untrained)}.")
+    return " ".join((*parts, f"Ways: {every}."))
 
 
-def _counter(drawing: Drawing, round_: int, rounds: int) -> str:
+def _counter(drawing: Drawing, activity: Activity) -> str:
+    round_, rounds = activity.round, activity.rounds
     if not rounds:
         return ""
     words = f"round {round_} of {rounds}" if round_ else f"{rounds} round{'s' if rounds > 1 else ''}"
@@ -107,12 +146,14 @@ def _counter(drawing: Drawing, round_: int, rounds: int) -> str:
     )
 
 
-def _edge(route: Route, colour: str, travelling: bool) -> str:
-    stroke, width = (colour, 3.2) if travelling else (_LINE, 1.8)
-    dash = ' stroke-dasharray="5 4"' if route.back and not travelling else ""
+def _edge(route: Route, colour: str, *, travelling: bool, untrained: bool) -> str:
+    stroke, width = (colour, 3.2) if travelling else (_WARN if untrained else _LINE, 1.8)
+    dashes = "1 6" if untrained else "5 4" if route.back and not travelling else ""
+    dash = f' stroke-dasharray="{dashes}"' if dashes else ""
+    hint = "<title>This link was never trained for these two agents.</title>" if untrained else ""
     line = (
-        f'<path d="{route.path}" fill="none" stroke="{stroke}" stroke-width="{width}"{dash} stroke-linecap="round"/>'
-        f'<polygon points="{route.head}" fill="{stroke}"/>'
+        f'<path d="{route.path}" fill="none" stroke="{stroke}" stroke-width="{3 if untrained else width}"{dash} '
+        f'stroke-linecap="round"/><polygon points="{route.head}" fill="{stroke}"/>{hint}'
     )
     if not travelling:
         return f'<g class="recmas-edge">{line}</g>'
@@ -125,33 +166,31 @@ def _edge(route: Route, colour: str, travelling: bool) -> str:
     return f'<g class="recmas-edge recmas-hop">{line}<g class="recmas-motion" aria-hidden="true">{dots}</g></g>'
 
 
-def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: bool, decoding: bool) -> str:
+def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: bool) -> str:
     cx, cy = box.middle
     state = "recmas-node" + (" recmas-active" if lit else "") + (" recmas-spoken" if done else "")
-    if lit and decoding:
-        caption = "writes the answer"
     halo = (
-        f'<rect x="{box.x - 4:.1f}" y="{box.y - 4:.1f}" width="{BOX_W + 8}" height="{BOX_H + 8}" rx="15" fill="none" '
+        f'<rect x="{box.x - 4:.1f}" y="{box.y - 4:.1f}" width="{BOX_W + 8}" height="{box.h + 8}" rx="15" fill="none" '
         f'stroke="{colour}" stroke-opacity="0.35" stroke-width="5"/>'
         if lit
         else ""
     )
     tick = (
-        f'<circle cx="{box.x + BOX_W - 13:.1f}" cy="{box.y + 13:.1f}" r="7.5" fill="{colour}"/>'
-        f'<path d="M{box.x + BOX_W - 16.5:.1f} {box.y + 13:.1f} l2.6 2.8 l4.6 -5.4" fill="none" stroke="#fff" '
+        f'<circle cx="{box.x + BOX_W - 5:.1f}" cy="{box.y + 4:.1f}" r="7.5" fill="{colour}"/>'
+        f'<path d="M{box.x + BOX_W - 8.5:.1f} {box.y + 4:.1f} l2.6 2.8 l4.6 -5.4" fill="none" stroke="#fff" '
         f'stroke-width="1.8"/>'
         if done
         else ""
     )
-    text_y = cy - 2 if caption else cy + 6
+    text_y = cy - 3 if caption else cy + 6
     small = (
-        f'<text x="{cx:.1f}" y="{cy + 18:.1f}" text-anchor="middle" font-size="13.5" fill="{_MUTED}">'
+        f'<text x="{cx:.1f}" y="{cy + 15:.1f}" text-anchor="middle" font-size="13.5" fill="{_MUTED}">'
         f"{escape(caption)}</text>"
         if caption
         else ""
     )
     # The surface lies under the tint, so that edges do not shine through a lit box.
-    rect = f'x="{box.x:.1f}" y="{box.y:.1f}" width="{BOX_W}" height="{BOX_H}" rx="11"'
+    rect = f'x="{box.x:.1f}" y="{box.y:.1f}" width="{BOX_W}" height="{box.h}" rx="11"'
     return (
         f'<g class="{state}">{halo}<rect {rect} fill="{_SURFACE}"/>'
         f'<rect {rect} fill="{colour}" fill-opacity="{0.24 if lit else 0.07}" stroke="{colour}" '

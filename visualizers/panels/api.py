@@ -9,11 +9,14 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.errors import BadInput, RecmasError
-from recmas_core.records import Answer, Event, Thought, Token, Trace, Transfer, TurnDone, TurnStart
+from recmas_core.records import Answer, Event, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart
+from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices, whole
 from visualizers.panels.notes import Notes, Said
-from visualizers.panels.session import Job, Sessions
+from visualizers.panels.numbers import is_right
+from visualizers.panels.session import Job
 from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.visitors import Visitors
 
 Json = dict[str, Any]
 
@@ -55,19 +58,26 @@ def describe(event: Event, notes: Notes) -> Json:
             }  # fmt: skip
         case Answer(turn=turn, role=role, text=text):
             return {"type": "answer", "turn": turn, "role": role, "text": text}
-    return {"type": "tool_call", "turn": event.turn, "round": event.round, "role": event.role}
+        case ToolCall(turn=turn, round=round_, role=role, report=report):
+            return {
+                "type": "tool_call", "turn": turn, "round": round_, "role": role, "tool": report.tool,
+                "call": report.call, "result": report.result, "seconds": report.seconds,
+            }  # fmt: skip
 
 
 class Api:
     """The endpoints of one page. Every error reaches the caller as a gr.Error with its message.
 
+    Each takes `system`, the name of one that the page offers ("" for the one shown first), and where it runs one also
+    `agents`, the keys of other agents by role, and `tools`, whether tools may be called.
+
     Args:
         shelf: The systems that can be run.
-        sessions: The visitors' sessions, for the numbers in `status`.
+        visitors: Who looks at what, for the numbers in `status`.
     """
 
-    def __init__(self, shelf: Shelf, sessions: Sessions) -> None:
-        self._shelf, self._sessions = shelf, sessions
+    def __init__(self, shelf: Shelf, visitors: Visitors) -> None:
+        self._shelf, self._visitors = shelf, visitors
 
     def register(self) -> None:
         """Add the endpoints to the page that is being built."""
@@ -78,11 +88,19 @@ class Api:
             gr.api(function, api_name=name, concurrency_limit=32)
 
     def run(
-        self, question: str, rounds: int = 3, thoughts: int = 3, seed: int = 0, mode: str = "latent"
+        self,
+        question: str,
+        rounds: int = 3,
+        thoughts: int = 3,
+        seed: int = 0,
+        mode: str = "latent",
+        system: str = "",
+        agents: dict | None = None,
+        tools: bool = True,
     ) -> Iterator[dict]:
         """Run a question and stream every event; the last one is the answer."""
         with _as_gradio_errors():
-            entry, job = self._job(question, rounds, thoughts, seed, mode)
+            entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
             live = entry.system.start(job.config)
             try:
                 for event in live:
@@ -90,37 +108,61 @@ class Api:
             finally:
                 live.close()
 
-    def solve(self, question: str, rounds: int = 3, thoughts: int = 3, seed: int = 0, mode: str = "latent") -> dict:
+    def solve(
+        self,
+        question: str,
+        rounds: int = 3,
+        thoughts: int = 3,
+        seed: int = 0,
+        mode: str = "latent",
+        system: str = "",
+        agents: dict | None = None,
+        tools: bool = True,
+    ) -> dict:
         """Run a question to its answer."""
         with _as_gradio_errors():
-            entry, job = self._job(question, rounds, thoughts, seed, mode)
+            entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
             trace = entry.system.drain(Trace(job.config, entry.system.pattern.name))
-            truth = None if job.reading is None else job.reading.answer
             answer = trace.answer or ""
-            right = None if truth is None else answer.split()[:1] == truth.split()[:1]
             return {
-                "question": job.config.question, "answer": answer, "true_answer": truth, "right": right,
+                "question": job.config.question, "answer": answer,
+                "true_answer": None if job.reading is None else job.reading.answer,
+                "right": is_right(entry.system.task, job.reading, answer),
                 "note": "" if job.reading is None else job.reading.note, "latent_steps": len(trace.thoughts),
                 "decoded_tokens": trace.decoded_tokens, "seconds": trace.seconds,
+                "tool_calls": [
+                    {"tool": call.tool, "call": call.call, "result": call.result, "seconds": call.seconds}
+                    for turn in trace.turns
+                    for call in turn.tool_calls
+                ],
+                "untrained": [list(edge) for edge in sorted(entry.system.untrained)],
             }  # fmt: skip
 
-    def sample(self, seed: int = 0) -> dict:
+    def sample(self, seed: int = 0, system: str = "") -> dict:
         """A held-out question with its true answer."""
         with _as_gradio_errors():
-            task = self._shelf.entry().system.task
+            task = self._shelf.catalogue.task(self._lineup(system, None))
             if task is None:
                 raise BadInput("system", "has no questions of its own", "Type a question.")
             example = task.sample(1, seed=whole("Seed", seed, 0, 2**31 - 1), split="test")[0]
             return {"question": example.question, "answer": example.answer}
 
     def probe(
-        self, question: str, turn: int = 0, step: int = 0, rounds: int = 3, thoughts: int = 3, seed: int = 0
+        self,
+        question: str,
+        turn: int = 0,
+        step: int = 0,
+        rounds: int = 3,
+        thoughts: int = 3,
+        seed: int = 0,
+        system: str = "",
+        agents: dict | None = None,
     ) -> dict:
         """What one thought of a run would say: by its agent's head, by nearest words, and in a short decode."""
         import recmas_core as rm
 
         with _as_gradio_errors():
-            entry, job = self._job(question, rounds, thoughts, seed, "latent")
+            entry, job = self._job(Choices(question, rounds, thoughts, seed, "latent"), system, agents)
             trace, thought = Trace(job.config, entry.system.pattern.name), None
             turn, step = whole("turn", turn, 0, 10_000), whole("step", step, 0, 10_000)
             live = entry.system.start(job.config)
@@ -139,14 +181,22 @@ class Api:
                 "speech": rm.speak(entry.system, trace, turn, step),
             }  # fmt: skip
 
-    def status(self) -> dict:
-        """The system's name, what places the points on the maps, visitors, and runs under way."""
-        visitors, running = self._sessions.counts()
-        return {
-            "system": self._shelf.name, "projection": self._shelf.projector_status, "visitors": visitors,
-            "runs": running,
-        }  # fmt: skip
+    def status(self, system: str = "") -> dict:
+        """What is offered and loaded, what places the points on the system's maps, visitors, and runs under way."""
+        with _as_gradio_errors():
+            lineup = self._lineup(system, None)
+            visitors, running = self._visitors.counts()
+            return {
+                "system": lineup.system, "projection": self._shelf.projector_status(lineup), "visitors": visitors,
+                "runs": running, "systems": list(self._shelf.catalogue.systems), "loaded": list(self._shelf.loaded()),
+                "agents": dict(lineup.agents), "choices": [agent.key for agent in self._shelf.catalogue.agents],
+            }  # fmt: skip
 
-    def _job(self, question: str, rounds: int, thoughts: int, seed: int, mode: str) -> tuple[Entry, Job]:
-        entry = self._shelf.entry()
-        return entry, Choices(question, rounds, thoughts, seed, mode).job(entry.system)
+    def _lineup(self, system: str, agents: dict | None) -> Lineup:
+        if agents is not None and not isinstance(agents, dict):
+            raise BadInput("agents", f"is {str(agents)[:40]!r}", 'Give {"role": "an agent\'s key"}.')
+        return self._shelf.catalogue.lineup(system or self._shelf.first.system, agents)
+
+    def _job(self, choices: Choices, system: str, agents: dict | None) -> tuple[Entry, Job]:
+        entry = self._shelf.entry(self._lineup(system, agents))
+        return entry, choices.job(entry.system)

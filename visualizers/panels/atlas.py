@@ -15,52 +15,70 @@ class Atlas:
     """Where vectors of each role lie.
 
     Args:
-        projector: Places vectors on the shipped maps.
-        home: For each role the role whose shipped map belongs to the agent that fills it.
+        homes: For each role the projector of the system in which its agent was made, and the agent's role there. The
+            vectors of a role that is left out have no map.
     """
 
-    def __init__(self, projector: Projector, home: Mapping[str, str]) -> None:
-        self.projector, self._home = projector, dict(home)
+    def __init__(self, homes: Mapping[str, tuple[Projector, str]]) -> None:
+        self._homes = dict(homes)
         self._memo = Memo(limit=256)
+
+    @property
+    def status(self) -> str:
+        """What places the points, as `Projector.status` says it; of several projectors the first that is not warm."""
+        found = [projector.status for projector in self._projectors()]
+        return next((status for status in found if status != "umap"), "umap" if found else "pca")
+
+    def warm_up(self) -> None:
+        """Let umap-learn get ready for these maps in the background."""
+        for projector in self._projectors():
+            projector.warm_up()
 
     def fitted(self, role: str, space: str) -> FittedMap | None:
         """The shipped map of a role's agent, None if there is none."""
-        return self.projector.maps.get((self._home[role], space))
+        projector, home = self._homes.get(role, (None, role))
+        return None if projector is None else projector.maps.get((home, space))
 
     def cloud(self, role: str, space: str) -> Cloud | None:
         """The reference vectors of a map as a cloud, the agent's own tokens left out."""
         fitted = self.fitted(role, space)
-        return None if fitted is None else self._cut(fitted, tokens=False)
+        return None if fitted is None else self._cut(role, fitted, tokens=False)
 
     def tokens(self, role: str, space: str) -> Cloud | None:
         """The agent's own token embeddings on a map."""
         fitted = self.fitted(role, space)
-        return None if fitted is None or "token" not in fitted.kinds else self._cut(fitted, tokens=True)
+        return None if fitted is None or "token" not in fitted.kinds else self._cut(role, fitted, tokens=True)
 
     def place(self, role: str, space: str, vectors: Floats) -> Placed:
         """Places of (k, d) vectors: on the shipped map, or by PCA of these vectors alone."""
         if self.fitted(role, space) is not None:
-            return self.projector.place((self._home[role], space), vectors)
-        return self._memo.get((role, space, vectors.tobytes()), lambda: self._unmapped(vectors))
+            projector, home = self._homes[role]
+            return projector.place((home, space), vectors)
+        return self._memo.get((role, space, vectors.tobytes()), lambda: _unmapped(vectors))
 
     def remember(self, key: Hashable, draw: Callable[[], str]) -> str:
         """A drawing of these maps under its key, made if it is not remembered."""
         return self._memo.get(("drawing", key), draw)
 
-    def _unmapped(self, vectors: Floats) -> Placed:
-        """PCA step by step, each step laid on the one before, so that points keep their places as others come."""
-        shown: Floats | None = None
-        for count in range(1, len(vectors) + 1):
-            shown = self.projector.place_unmapped(vectors[:count], shown=shown).xy
-        placed = self.projector.place_unmapped(vectors, shown=shown)
-        return placed if shown is None else Placed(shown, placed.method)
+    def _projectors(self) -> list[Projector]:
+        """The projectors that have maps, each once."""
+        return list({id(p): p for p, _ in self._homes.values() if p.maps}.values())
 
-    def _cut(self, fitted: FittedMap, *, tokens: bool) -> Cloud:
+    def _cut(self, role: str, fitted: FittedMap, *, tokens: bool) -> Cloud:
         def make() -> Cloud:
             rows = np.flatnonzero(np.array([(kind == "token") == tokens for kind in _kinds(fitted)], dtype=bool))
             return Cloud(xy=fitted.embedding[rows], words=tuple(fitted.words[i] for i in rows))
 
-        return self._memo.get((fitted.role, fitted.space, tokens), make)
+        return self._memo.get((role, fitted.space, tokens), make)
+
+
+def _unmapped(vectors: Floats) -> Placed:
+    """PCA step by step, each step laid on the one before, so that points keep their places as others come."""
+    shown: Floats | None = None
+    for count in range(1, len(vectors) + 1):
+        shown = Projector.place_unmapped(vectors[:count], shown=shown).xy
+    placed = Projector.place_unmapped(vectors, shown=shown)
+    return placed if shown is None else Placed(shown, placed.method)
 
 
 def _kinds(fitted: FittedMap) -> tuple[str, ...]:

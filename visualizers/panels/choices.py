@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recmas_core.system import System
 
 MAX_THOUGHTS = 16
-MAX_TOKENS = 64  # of one decode: the embedded agents' turns have about seven words
+MAX_TOKENS = 160  # of one decode: a turn of the embedded agents has about seven words, several tool calls far more
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Choices:
         question: The question as typed.
         rounds, thoughts, seed: Whole numbers, or whatever was typed instead.
         mode: "latent" or "text".
-        agents: (role, agent) pairs.
+        tools: Whether roles that have tools may call them.
     """
 
     question: Any
@@ -33,7 +33,7 @@ class Choices:
     thoughts: Any
     seed: Any = 0
     mode: Any = "latent"
-    agents: tuple[tuple[str, str], ...] = ()
+    tools: Any = True
 
     def job(self, system: System) -> Job:
         """The job these choices ask for.
@@ -50,9 +50,10 @@ class Choices:
         reading: Reading | None = None if system.task is None else system.task.read(self.question)
         question = self.question if reading is None else reading.question
         config = system.config(
-            question, rounds=rounds, latent_steps=thoughts, seed=seed, mode=self.mode, max_new_tokens=MAX_TOKENS
-        )
-        return Job(self.agents, config, reading, self.question)
+            question, rounds=rounds, latent_steps=thoughts, seed=seed, mode=self.mode, max_new_tokens=MAX_TOKENS,
+            tools=bool(self.tools),
+        )  # fmt: skip
+        return Job(config, reading, self.question)
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:

@@ -8,23 +8,18 @@ from typing import Any
 
 import gradio as gr
 
-from recmas_core.patterns import Pattern
-from recmas_core.tasks.base import Task
 from visualizers.panels import render
-from visualizers.panels.explore_handlers import PACES, status_html
-from visualizers.panels.mapview import RECEIVED
+from visualizers.panels.cards import cards_html, cast_html
+from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.choose_handlers import ROUNDS, about_html
+from visualizers.panels.examples import examples_of
+from visualizers.panels.explore_handlers import PACES
+from visualizers.panels.mapview import THOUGHTS, Shown, map_choice
 from visualizers.panels.moments import scene
+from visualizers.panels.numbers import meters
 from visualizers.panels.shell import Shell
-from visualizers.theme import role_colour
+from visualizers.panels.stage import status_html
 
-EXAMPLES = (
-    "start 4 s1 + 9 s2 * 3 s3 - 5 s4 + 2 s5 * 7 s6 - 8 s7 + 6",
-    "start 7 s1 + 3 s2 * 7 s3 - 4",
-    "2 + 9 * 3 - 5 + 8 * 7",
-    "9 * 9 - 1 + 6 * 3 + 2 - 8 * 7 + 4",
-    "What is the capital of France?",
-)
-ROUNDS, THOUGHTS = 3, 3
 _KEYS = (
     ("S", "Step"), ("R", "Round"), ("G", "Run (go)"), ("P", "Pause"), ("X", "Reset"),
     ("← →", "one moment back, forward"), ("Home", "first thought"), ("End", "back to now"),
@@ -34,8 +29,9 @@ _KEYS = (
 
 @dataclass(frozen=True)
 class Choosing:
-    """The components of the left side."""
+    """The components of the left side. Those named as the fields of `Setting` are outputs of choosing a pattern."""
 
+    cards: gr.HTML
     question: gr.Textbox
     note: gr.HTML
     examples: gr.Dropdown
@@ -51,8 +47,11 @@ class Choosing:
     reset: gr.Button
     mode: gr.Radio
     pace: gr.Radio
-    agents: tuple[gr.Dropdown, ...]
-    links: gr.HTML
+    tools: gr.Checkbox
+    toolnote: gr.HTML
+    agents: gr.Accordion
+    cast: gr.HTML
+    about: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class Showing:
     detail: gr.HTML
     when: gr.HTML
     status: gr.HTML
-    map_of: gr.Radio
+    map_of: gr.HTML
+    contrast: gr.HTML
     speech: gr.HTML
     follow: gr.Checkbox
     speak: gr.Button
@@ -84,21 +84,25 @@ def html(value: str, name: str | None = None, **options: Any) -> gr.HTML:
     return gr.HTML(value, elem_id=None if name is None else f"recmas-{name}", apply_default_css=False, **options)
 
 
-def choosing(pattern: Pattern, task: Task) -> Choosing:
+def choosing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Choosing:
     """The left side: what to run."""
-    gr.Radio([(pattern.title, pattern.name)], value=pattern.name, label="Pattern", elem_id="recmas-pattern",
-             interactive=True)  # fmt: skip
-    html(pattern_card(pattern), "pattern-card")
+    task, offer = catalogue.task(lineup), catalogue.offer(lineup.system)
+    examples_shown, has_tools = examples_of(task), any(role.tools for role in catalogue.pattern(lineup.system).roles)
+    fields = {"js_on_load": "recmas.fields(element, trigger, watch, 'choose', 'cast');", "head": shell.head}
+    cards = html(cards_html(catalogue, offer.name), "cards", **fields)
     question = gr.Textbox(
-        EXAMPLES[0], label="Question", placeholder=task.placeholder, lines=1, max_lines=4, elem_id="recmas-question"
-    )
+        examples_shown[0], label="Question", placeholder="Type a question" if task is None else task.placeholder,
+        lines=1, max_lines=4, elem_id="recmas-question",
+    )  # fmt: skip
     note = html("", "note")
     with gr.Row(elem_id="recmas-asking"):
-        examples = gr.Dropdown(list(EXAMPLES), value=None, label="Examples", elem_id="recmas-examples", min_width=120)
+        examples = gr.Dropdown(
+            list(examples_shown), value=None, label="Examples", elem_id="recmas-examples", min_width=120
+        )
         dice = gr.Button("Sample a question", elem_id="recmas-dice", size="sm", min_width=80)
     with gr.Row(elem_id="recmas-fields"):
         rounds = gr.Number(ROUNDS, label="Rounds", elem_id="recmas-rounds", min_width=60)
-        thoughts = gr.Number(THOUGHTS, label="Thoughts per turn", elem_id="recmas-thoughts", min_width=60)
+        thoughts = gr.Number(offer.thoughts, label="Thoughts per turn", elem_id="recmas-thoughts", min_width=60)
         seed = gr.Number(0, label="Seed", elem_id="recmas-seed", min_width=60)
     trained = html("", "trained")
     with gr.Row(elem_id="recmas-transport"):
@@ -110,29 +114,26 @@ def choosing(pattern: Pattern, task: Task) -> Choosing:
     with gr.Group(elem_id="recmas-how"):
         mode = gr.Radio([("latent thoughts", "latent"), ("text", "text")], value="latent", label="Pass on")
         pace = gr.Radio(list(PACES), value="calm", label="Pace")
-    with gr.Accordion("Agents", open=False, elem_id="recmas-agents"):
-        agents = tuple(
-            gr.Dropdown(
-                [(f"{role.title}'s own", f"embedded:{role.name}")], value=f"embedded:{role.name}", label=role.title,
-                elem_id=f"recmas-agent-{role.name}",
-            )
-            for role in pattern.roles
-        )  # fmt: skip
-        links = html("", "links")
+    tools = gr.Checkbox(
+        True, label="Tools may be called", elem_id="recmas-tools", container=False, visible=has_tools, min_width=120
+    )
+    toolnote = html("", "toolnote", visible=has_tools)
+    with gr.Accordion("Agents", open=offer.folder is None, elem_id="recmas-agents") as agents:
+        cast = html(cast_html(catalogue, lineup, None), "cast", **fields)
     with gr.Accordion("About this little world", open=False):
-        html(f'<p class="recmas-hint">{escape(task.about)}</p><p class="recmas-hint">{escape(task.limit)}</p>')
+        about = html(about_html(task), "about")
     with gr.Accordion("Keyboard", open=False):
         rows = "".join(f"<li><kbd>{escape(key)}</kbd> {escape(what)}</li>" for key, what in _KEYS)
         html(f'<ul class="recmas-keys">{rows}</ul>')
     return Choosing(
-        question, note, examples, dice, rounds, thoughts, seed, trained, step, round_, run, pause, reset, mode, pace,
-        agents, links,
+        cards, question, note, examples, dice, rounds, thoughts, seed, trained, step, round_, run, pause, reset, mode,
+        pace, tools, toolnote, agents, cast, about,
     )  # fmt: skip
 
 
-def showing(pattern: Pattern, shell: Shell) -> Showing:
+def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Showing:
     """The stage: what happens."""
-    empty = scene(pattern, None, None, ROUNDS)
+    empty = scene(catalogue.pattern(lineup.system), None, None, ROUNDS)
 
     def piece(value: str, name: str) -> gr.HTML:
         script = "recmas.piece(element, trigger, watch, 'pick');"
@@ -145,13 +146,13 @@ def showing(pattern: Pattern, shell: Shell) -> Showing:
         render.topology(empty, None), "topology", head=shell.head,
         html_template='<div class="recmas-picture"></div>', js_on_load="recmas.picture(element, props, watch);",
     )  # fmt: skip
-    meters = html(render.meters(empty, None), "meters")
+    numbers = html(meters(empty, None, None), "meters")
     with gr.Row(elem_id="recmas-middle"):
         with gr.Column(elem_id="recmas-left", min_width=280):
             with gr.Row(elem_id="recmas-mapbar"):
-                map_of = gr.Radio(
-                    [*(role.name for role in pattern.roles), RECEIVED], value=pattern.roles[0].name, label="Latent map",
-                    elem_id="recmas-map-of", container=False, min_width=240,
+                map_of = html(
+                    map_choice(empty, Shown(empty.role, THOUGHTS)), "map-of", head=shell.head,
+                    js_on_load="recmas.fields(element, trigger, watch, 'map', 'space');",
                 )  # fmt: skip
                 follow = gr.Checkbox(True, label="follow", elem_id="recmas-follow", container=False, min_width=70)
             plot = html(
@@ -160,6 +161,9 @@ def showing(pattern: Pattern, shell: Shell) -> Showing:
                 js_on_load="recmas.map(element, props, trigger, watch, 'pick');",
             )  # fmt: skip
             caption = html("", "caption")
+            contrast = html(
+                "", "contrast", head=shell.head, js_on_load="recmas.fields(element, trigger, watch, 'cut');"
+            )
         with gr.Column(elem_id="recmas-right", min_width=240):
             table = piece(render.table(empty, None), "table")
             with gr.Column(elem_id="recmas-saying"):
@@ -177,19 +181,6 @@ def showing(pattern: Pattern, shell: Shell) -> Showing:
         first = gr.Button("First thought", elem_id="recmas-first")
         now = gr.Button("Now", elem_id="recmas-now")
     return Showing(
-        topology, plot, caption, table, prompt, strip, meters, detail, when, status, map_of, speech, follow, speak,
-        back, forward, first, now,
+        topology, plot, caption, table, prompt, strip, numbers, detail, when, status, map_of, contrast, speech, follow,
+        speak, back, forward, first, now,
     )  # fmt: skip
-
-
-def pattern_card(pattern: Pattern) -> str:
-    """A pattern in one line of coloured names, and what it does."""
-    chips = {
-        role.name: f'<span class="recmas-role" style="--recmas-role:{role_colour(pattern, role.name)}">'
-        f"{escape(role.title)}</span>"
-        for role in pattern.roles
-    }
-    loop = ' <span title="feedback: the next round begins">↺</span>' if any(e.feedback for e in pattern.edges) else ""
-    steps = " → ".join(" + ".join(chips[name] for name in stage) for stage in pattern.stages)
-    line = f'<p class="recmas-chain">{steps}{loop}</p>'
-    return f'{line}<p class="recmas-hint">{escape(pattern.about)}</p>'

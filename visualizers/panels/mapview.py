@@ -7,14 +7,23 @@ from html import escape
 
 import numpy as np
 
-from recmas_core.records import Array, Thought, Transfer
+from recmas_core.records import Array, Thought, Trace, Transfer
 from visualizers.figures.latent_map import MapPoint, latent_map
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
+from visualizers.panels.session import Edge, Moment
 from visualizers.theme import role_colour
 
-RECEIVED = "received"
+THOUGHTS, RECEIVED = "thoughts", "received"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which map is shown: whose, and of which space ("thoughts" or "received")."""
+
+    role: str
+    space: str
 
 
 @dataclass(frozen=True)
@@ -25,51 +34,98 @@ class MapPanel:
     caption: str
 
 
-def map_panel(view: Scene, notes: Notes, atlas: Atlas, which: str) -> MapPanel:
-    """The map of a role's thoughts, or of what arrived last at a receiver.
+@dataclass(frozen=True, eq=False)
+class Without:
+    """The same run with an edge cut, to compare with."""
+
+    edge: Edge
+    trace: Trace
+
+
+def which_map(view: Scene, moment: Moment) -> Shown:
+    """The map to show: the one chosen, or while following that of whoever thought or received last.
+
+    Of several who think or receive at once it is the first, so that the map holds still meanwhile.
+    """
+    if moment.map_of is not None:
+        return Shown(moment.map_of, moment.space)
+    if moment.space == RECEIVED:
+        return Shown(_latest_receiver(view), RECEIVED)
+    thoughts = [e for e in view.events if isinstance(e, Thought)]
+    if not thoughts:
+        return Shown(view.role, THOUGHTS)
+    last = view.places[thoughts[-1].turn]
+    return Shown(view.pattern.stages[last.stage][0] if view.cursor is None else thoughts[-1].role, THOUGHTS)
+
+
+def map_panel(view: Scene, notes: Notes, atlas: Atlas, shown: Shown, without: Without | None = None) -> MapPanel:
+    """The map of a role's thoughts, or of what a role received.
 
     Args:
         view: The scene.
         notes: What the thoughts say.
         atlas: Where they lie.
-        which: A role's name, or "received".
+        shown: Whose map, and which.
+        without: The run with an edge cut; its thoughts are drawn hollow on a map of thoughts.
     """
-    return received_map(view, notes, atlas) if which == RECEIVED else thought_map(view, notes, atlas, which)
+    if shown.space == RECEIVED:
+        return received_map(view, notes, atlas, shown.role)
+    return thought_map(view, notes, atlas, shown.role, without)
 
 
-def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str) -> MapPanel:
+def map_choice(view: Scene, shown: Shown) -> str:
+    """The choice of a map: whose, and its thoughts or what it received. Radios that carry `data-send`."""
+    whose = [(role.name, role.title, role_colour(view.pattern, role.name)) for role in view.pattern.roles]
+    spaces = [(space, space, "var(--recmas-muted)") for space in (THOUGHTS, RECEIVED)]
+    return _radios("Latent map of", "map", whose, shown.role) + _radios("showing", "space", spaces, shown.space)
+
+
+def _radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: str) -> str:
+    radios = "".join(
+        f'<label class="recmas-mapname" style="--recmas-role:{colour}"><input type="radio" name="recmas-{send}" '
+        f'value="{escape(name)}" data-send="{send}" data-key="{send}-{escape(name)}"'
+        f"{' checked' if name == chosen else ''}><span>{escape(title)}</span></label>"
+        for name, title, colour in options
+    )
+    return f'<fieldset class="recmas-mapnames"><legend>{legend}</legend>{radios}</fieldset>'
+
+
+def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str, without: Without | None = None) -> MapPanel:
     """All thoughts of one role up to the moment, among reference thoughts of its agent."""
     thoughts = [e for e in view.events if isinstance(e, Thought) and e.role == role]
-    colour, chosen = role_colour(view.pattern, role), view.chosen
+    others = [] if without is None else _counterparts(thoughts, without.trace)
+    chosen = view.chosen
     picked = None if view.cursor is None or chosen is None else (chosen.turn, chosen.step)
-    vectors = [t.hidden for t in thoughts]
-    places, method = _places(atlas, role, "thoughts", vectors)
-    points = [
-        MapPoint(
-            x, y, f"round {t.round} · thought {t.step + 1}", _phrase(notes.says(t)), colour, t.turn, t.round, t.step,
-            selected=(t.turn, t.step) == picked,
-        )
-        for t, (x, y) in zip(thoughts, places, strict=True)
-    ]  # fmt: skip
+    places, method = _places(atlas, role, "thoughts", [t.hidden for t in (*thoughts, *others)])
+    colour = role_colour(view.pattern, role)
+
+    def point(thought: Thought, at: tuple[float, float], run: str, *, selected: bool = False) -> MapPoint:
+        label = f"round {thought.round} · thought {thought.step + 1}{run}"
+        words = _phrase(notes.says(thought))
+        return MapPoint(*at, label, words, colour, thought.turn, thought.round, thought.step, selected=selected)
+
+    points = tuple(
+        point(t, at, "", selected=(t.turn, t.step) == picked) for t, at in zip(thoughts, places, strict=False)
+    )
+    shadows = tuple(point(t, at, " · cut run") for t, at in zip(others, places[len(thoughts) :], strict=True))
     width = notes.system.agents[role].hidden_size
     what = (
         f"Each large mark is a thought of the <b>{escape(view.title(role))}</b> (its last hidden state, {width} "
         "numbers); shapes tell rounds."
     )
-    return _panel(atlas, role, "thoughts", tuple(points), what, method)
+    if without is not None:
+        ends = " → ".join(escape(view.title(end)) for end in without.edge)
+        what += f" Hollow: the same thought in a run with every transfer {ends} set to zero."
+    return _panel(atlas, role, "thoughts", points, shadows, what, method)
 
 
-def received_map(view: Scene, notes: Notes, atlas: Atlas) -> MapPanel:
-    """The transfers that reached the receiver of the latest one, among the receiver's own tokens."""
-    transfers = [e for e in view.events if isinstance(e, Transfer)]
-    if not transfers:
-        receiver = view.pattern.edges[0].receiver
-    else:
-        receiver, transfers = transfers[-1].receiver, [t for t in transfers if t.receiver == transfers[-1].receiver]
+def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str) -> MapPanel:
+    """The transfers that reached a role, among its own tokens."""
+    transfers = [e for e in view.events if isinstance(e, Transfer) and e.receiver == receiver]
     vectors = [vector for t in transfers for vector in t.vectors]
     places, method = _places(atlas, receiver, RECEIVED, vectors)
     at = iter(places)
-    points = [
+    points = tuple(
         MapPoint(
             *next(at), f"round {t.round} · from {view.title(t.sender)} · thought {i + 1}",
             _phrase(notes.nearest(receiver, vector), percent=False), role_colour(view.pattern, t.sender), t.turn,
@@ -77,12 +133,26 @@ def received_map(view: Scene, notes: Notes, atlas: Atlas) -> MapPanel:
         )
         for t in transfers
         for i, vector in enumerate(t.vectors)
-    ]  # fmt: skip
+    )  # fmt: skip
     what = (
-        f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, among the "
-        "embeddings of its own words (the labels): a thought lies near the word that it is read as."
+        f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, in its sender's "
+        "colour, among the embeddings of the receiver's own words (the labels): a thought lies near the word that it "
+        "is read as."
     )
-    return _panel(atlas, receiver, RECEIVED, tuple(points), what, method)
+    return _panel(atlas, receiver, RECEIVED, points, (), what, method)
+
+
+def _latest_receiver(view: Scene) -> str:
+    transfers = [e for e in view.events if isinstance(e, Transfer)]
+    if not transfers:
+        return view.pattern.edges[0].receiver
+    return next(t.receiver for t in transfers if t.turn == transfers[-1].turn)
+
+
+def _counterparts(thoughts: list[Thought], other: Trace) -> list[Thought]:
+    """The other run's thoughts of the same turns and steps."""
+    made = {(t.turn, t.step): t for t in other.thoughts}
+    return [made[key] for t in thoughts if (key := (t.turn, t.step)) in made]
 
 
 def _places(atlas: Atlas, role: str, space: str, vectors: list[Array]) -> tuple[list[tuple[float, float]], str]:
@@ -93,8 +163,14 @@ def _places(atlas: Atlas, role: str, space: str, vectors: list[Array]) -> tuple[
 
 
 def _panel(
-    atlas: Atlas, role: str, space: str, points: tuple[MapPoint, ...], what: str, method: str
-) -> MapPanel:  # fmt: skip
+    atlas: Atlas,
+    role: str,
+    space: str,
+    points: tuple[MapPoint, ...],
+    shadows: tuple[MapPoint, ...],
+    what: str,
+    method: str,
+) -> MapPanel:
     behind = (
         ""
         if atlas.fitted(role, space) is None
@@ -104,12 +180,13 @@ def _panel(
     caption = f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>'
 
     def draw() -> str:
-        figure = latent_map(points=points, cloud=atlas.cloud(role, space), anchors=atlas.tokens(role, space))
+        cloud, tokens = atlas.cloud(role, space), atlas.tokens(role, space)
+        figure = latent_map(points=points, cloud=cloud, anchors=tokens, shadows=shadows)
         figure.update_layout(meta={"key": f"{role}.{space}", "method": method})
         return figure.to_json()
 
     # Most events add no point to the map that is shown, and a figure is what costs most of a redraw.
-    return MapPanel(atlas.remember((role, space, points, method), draw), caption)
+    return MapPanel(atlas.remember((role, space, points, shadows, method), draw), caption)
 
 
 def _phrase(said: Said, *, percent: bool = True) -> str:

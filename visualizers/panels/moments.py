@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from recmas_core.patterns import Pattern, Place
-from recmas_core.records import Answer, Event, Thought, Token, Trace, Transfer, TurnStart, turn_of
+from recmas_core.records import Answer, Event, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart, turn_of
 from visualizers.panels.session import Cursor
 
 
@@ -28,7 +29,7 @@ class Scene:
     cursor: Cursor | None
     rounds: int
 
-    @property
+    @cached_property
     def places(self) -> tuple[Place, ...]:
         """Every turn of the run, the coming ones too."""
         return self.pattern.schedule(self.rounds)
@@ -38,15 +39,44 @@ class Scene:
         """The events up to the moment."""
         return () if self.trace is None else self.trace.events
 
-    @property
+    @cached_property
+    def stage(self) -> tuple[TurnStart, ...]:
+        """The turns that go on at the moment: all that the stage holds whose turn was begun last, or was chosen."""
+        starts = {e.turn: e for e in self.events if isinstance(e, TurnStart)}
+        if not starts:
+            return ()
+        at = max(starts) if self.cursor is None or self.cursor.turn not in starts else self.cursor.turn
+        place = self.places[at]
+        return tuple(
+            start
+            for turn, start in sorted(starts.items())
+            if (self.places[turn].round, self.places[turn].stage) == (place.round, place.stage)
+        )
+
+    @cached_property
     def start(self) -> TurnStart | None:
-        """The beginning of the turn that is shown."""
-        return next((e for e in reversed(self.events) if isinstance(e, TurnStart)), None)
+        """The beginning of the turn looked at: the chosen one, else the first of those that go on."""
+        chosen = None if self.cursor is None else self.cursor.turn
+        return next((start for start in self.stage if start.turn == chosen), self.stage[0] if self.stage else None)
+
+    @property
+    def shown(self) -> tuple[TurnStart, ...]:
+        """The turns to show: the chosen one, else all that go on."""
+        return self.stage if self.cursor is None or self.start is None else (self.start,)
 
     @property
     def role(self) -> str:
-        """Whose turn is shown; the first to speak before a run."""
+        """Whose turn is looked at; the first to speak before a run."""
         return self.pattern.roles[0].name if self.start is None else self.start.role
+
+    @cached_property
+    def at_work(self) -> tuple[str, ...]:
+        """The roles whose turns have begun and are not over; those of the last turns between two stages."""
+        if self.over:
+            return ()
+        done = {e.turn.index for e in self.events if isinstance(e, TurnDone)}
+        still = tuple(start.role for start in self.stage if start.turn not in done)
+        return still or tuple(start.role for start in self.stage)
 
     @property
     def last(self) -> Event | None:
@@ -58,18 +88,27 @@ class Scene:
         """Whether the answer is there at this moment."""
         return isinstance(self.last, Answer)
 
+    @cached_property
+    def beat(self) -> tuple[Event, ...]:
+        """What happened last, with all of the same kind that happened with it."""
+        beat: list[Event] = []
+        for event in reversed(self.events):
+            if beat and not _together(event, beat[-1]):
+                break
+            beat.append(event)
+        return tuple(reversed(beat))
+
     @property
-    def hop(self) -> tuple[str, str] | None:
-        """(sender, receiver) of the transfer made last, until the next turn begins."""
-        transfers = [e for e in self.events if isinstance(e, Transfer)]
-        start = self.start
-        if self.over or not transfers or start is None or transfers[-1].turn != start.turn:
-            return None
-        return transfers[-1].sender, transfers[-1].receiver
+    def hops(self) -> tuple[tuple[str, str], ...]:
+        """(sender, receiver) of the transfers made by the turns shown, until the next turns begin."""
+        if self.over:
+            return ()
+        turns = {start.turn for start in self.shown}
+        return tuple((e.sender, e.receiver) for e in self.events if isinstance(e, Transfer) and e.turn in turns)
 
     @property
     def chosen(self) -> Thought | None:
-        """The thought the reader chose, else the newest of the turn shown."""
+        """The thought the reader chose, else the newest of the turn looked at."""
         start = self.start
         if start is None:
             return None
@@ -89,24 +128,52 @@ def scene(pattern: Pattern, whole: Trace | None, cursor: Cursor | None, rounds: 
 
 
 def prefix(trace: Trace, cursor: Cursor | None) -> Trace:
-    """The run as it was at the cursor: after a thought or a token, or after a whole turn."""
+    """The run as it was at the cursor: after a thought, a token, a tool call, or after a whole turn.
+
+    Turns that went on at the same time are shown as far as they had come by then.
+    """
     if cursor is None:
         return trace
-    return replace(trace, events=tuple(event for event in trace.events if _is_by(event, cursor)))
+    end = _position(trace, cursor)
+    return replace(trace, events=trace.events[:end])
 
 
-def _is_by(event: Event, cursor: Cursor) -> bool:
-    turn = turn_of(event)
-    if turn != cursor.turn or cursor.step is None:
-        return turn <= cursor.turn
-    return isinstance(event, TurnStart) or (isinstance(event, Thought | Token) and event.step <= cursor.step)
+def _position(trace: Trace, cursor: Cursor) -> int:
+    """How many events had happened at the cursor."""
+    events, calls = trace.events, 0
+    last = 0
+    for at, event in enumerate(events, 1):
+        if isinstance(event, Answer) or turn_of(event) != cursor.turn:
+            continue
+        last = at
+        if cursor.call is not None:
+            if isinstance(event, ToolCall):
+                if calls == cursor.call:
+                    return at
+                calls += 1
+        elif cursor.step is not None:
+            if isinstance(event, Thought | Token) and event.step == cursor.step:
+                return at
+        elif isinstance(event, TurnDone):
+            return at + 1 if at < len(events) and isinstance(events[at], Answer) else at
+    # a turn that is not over yet, whole: everything so far
+    return len(events) if cursor.step is None and cursor.call is None and last else last
 
 
 def moments(trace: Trace) -> tuple[Cursor, ...]:
-    """The moments between which the arrow keys move: every thought, every token, and every turn's end."""
-    steps = [Cursor(e.turn, e.step) for e in trace.events if isinstance(e, Thought | Token)]
-    ends = [Cursor(turn.index) for turn in trace.turns]
-    return tuple(sorted((*steps, *ends), key=lambda c: (c.turn, float("inf") if c.step is None else c.step)))
+    """The moments between which the arrow keys move: every thought, token, tool call, and every turn's end."""
+    found: list[Cursor] = []
+    calls: dict[int, int] = {}
+    for event in trace.events:
+        turn = turn_of(event)
+        if isinstance(event, Thought | Token):
+            found.append(Cursor(turn, event.step))
+        elif isinstance(event, ToolCall):
+            found.append(Cursor(turn, call=calls.get(turn, 0)))
+            calls[turn] = calls.get(turn, 0) + 1
+        elif isinstance(event, TurnDone):
+            found.append(Cursor(turn))
+    return tuple(found)
 
 
 def move(trace: Trace | None, cursor: Cursor | None, way: Literal[-1, 1]) -> Cursor | None:
@@ -122,3 +189,10 @@ def move(trace: Trace | None, cursor: Cursor | None, way: Literal[-1, 1]) -> Cur
         return cursor if target < 0 else None
     found = known[target]
     return None if prefix(trace, found).events == trace.events else found
+
+
+def _together(event: Event, other: Event) -> bool:
+    """Whether two events, one after the other, belong to one beat."""
+    if type(event) is not type(other):
+        return False
+    return isinstance(event, Transfer | TurnDone) or (isinstance(event, Thought) and event.step == other.step)  # type: ignore[union-attr]

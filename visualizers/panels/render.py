@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from html import escape
 
 from recmas_core.patterns import Place
-from recmas_core.records import Answer, Thought, Token, Transfer, Turn, TurnDone, TurnStart
+from recmas_core.records import Thought, Token, ToolCall, Turn, TurnDone, TurnStart
+from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
-from visualizers.figures.meters import Meter, meters_html
+from visualizers.figures.calls import Called, Written, writing_html
 from visualizers.figures.probe_table import ProbeRow, probe_table_html
 from visualizers.figures.prompt import prompt_html
-from visualizers.figures.similarity import round_similarity
 from visualizers.figures.strip import StripTurn, turn_strip_html
-from visualizers.figures.topology import topology_svg
+from visualizers.figures.topology import Activity, topology_svg
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
+from visualizers.panels.numbers import meters
+from visualizers.panels.saying import when
 from visualizers.theme import role_colour
 
-FAMILIES = {"qwen3": "Qwen3", "mistral": "Mistral", "gemma3_text": "Gemma 3", "llama": "Llama", "qwen2": "Qwen2"}
+FAMILIES = {
+    "qwen3": "Qwen3", "mistral": "Mistral", "gemma3_text": "Gemma 3", "llama": "Llama", "qwen2": "Qwen2",
+    "qwen3_5_text": "Qwen3.5",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,14 +39,14 @@ class Screen:
     when: str
 
 
-def render(view: Scene, notes: Notes, reading: Reading | None) -> Screen:
-    """All pieces of a scene."""
+def render(view: Scene, notes: Notes | None, task: Task | None, reading: Reading | None) -> Screen:
+    """All pieces of a scene; without notes those that need no agent."""
     return Screen(
         topology=topology(view, notes),
         strip=strip(view, notes),
         table=table(view, notes),
         prompt=prompt(view),
-        meters=meters(view, reading),
+        meters=meters(view, task, reading),
         detail=detail(view, notes),
         when=when(view),
     )
@@ -53,19 +58,20 @@ def model_name(family: str) -> str:
 
 
 def topology(view: Scene, notes: Notes | None) -> str:
-    """The agents and their links, with whoever is at work and the transfer under way."""
+    """The agents and their links, with whoever is at work and the transfers under way."""
     start, agents = view.start, {} if notes is None else notes.system.agents
     done = () if start is None else [e for e in view.events if isinstance(e, TurnDone) and e.turn.round == start.round]
-    return topology_svg(
-        view.pattern,
-        active=None if start is None or view.over else start.role,
-        hop=view.hop,
+    activity = Activity(
+        active=view.at_work,
+        hops=view.hops,
         spoken=[e.turn.role for e in done],
-        decoding=start is not None and start.decodes and not view.over,
-        round_=0 if start is None else start.round,
+        decoding=[begun.role for begun in view.stage if begun.decodes and begun.role in view.at_work],
+        round=0 if start is None else start.round,
         rounds=view.rounds,
-        captions={role: f"{model_name(a.family)} · d {a.hidden_size}" for role, a in agents.items()},
     )
+    captions = {role: f"{model_name(a.family)} · d {a.hidden_size}" for role, a in agents.items()}
+    untrained = () if notes is None else notes.system.untrained
+    return topology_svg(view.pattern, activity, captions=captions, untrained=untrained)
 
 
 def strip(view: Scene, notes: Notes | None) -> str:
@@ -73,111 +79,95 @@ def strip(view: Scene, notes: Notes | None) -> str:
     events = () if view.whole is None else view.whole.events
     done = {e.turn.index: e.turn for e in events if isinstance(e, TurnDone)}
     begun = {e.turn for e in events if isinstance(e, TurnStart)}
-    shown = None if view.start is None else view.start.turn
+    shown = {start.turn for start in view.shown}
+    answer = None if view.whole is None else view.whole.answer
 
     def item(place: Place) -> StripTurn:
+        turn = done.get(place.turn)
         return StripTurn(
             index=place.turn,
             round=place.round,
             role=place.role,
             title=view.title(place.role),
             colour=role_colour(view.pattern, place.role),
-            state="done" if place.turn in done else "running" if place.turn in begun else "waiting",
-            saying="" if notes is None else _saying(view, notes, place.turn, done.get(place.turn)),
+            state="done" if turn is not None else "running" if place.turn in begun else "waiting",
+            saying="" if notes is None else _saying(view, notes, place, turn, answer),
             decodes=place.decodes,
-            selected=place.turn == shown,
+            selected=place.turn in shown,
+            stage=place.stage,
+            calls=tuple(e.report.tool for e in events if isinstance(e, ToolCall) and e.turn == place.turn),
         )
 
     return turn_strip_html([item(place) for place in view.places])
 
 
-def _saying(view: Scene, notes: Notes, turn: int, done: Turn | None) -> str:
-    """What a turn says, in its own words: the likeliest word of each thought, or the decoded text."""
+def _saying(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: str | None) -> str:
+    """What a turn says, in its own words: the likeliest word of each thought, the decoded text, or the answer."""
+    if place.decodes and answer is not None:
+        return answer
     if done is not None and done.text:
         return done.text
     events = () if view.whole is None else view.whole.events
-    words = [notes.says(e)[0][0].strip() for e in events if isinstance(e, Thought) and e.turn == turn]
-    tokens = "".join(e.text for e in events if isinstance(e, Token) and e.turn == turn and not e.end)
+    words = [notes.says(e)[0][0].strip() for e in events if isinstance(e, Thought) and e.turn == place.turn]
+    tokens = "".join(e.text for e in events if isinstance(e, Token) and e.turn == place.turn and not e.end)
     return " ".join(words) or tokens.strip()
 
 
 def table(view: Scene, notes: Notes | None) -> str:
-    """The likeliest words after each thought of the turn that is shown."""
+    """The likeliest words after each thought of the turns that go on, or what a turn writes."""
     start = view.start
     if notes is None or start is None:
         return probe_table_html([])
-    thoughts = [e for e in view.events if isinstance(e, Thought) and e.turn == start.turn]
-    if not thoughts and (start.decodes or (view.trace is not None and view.trace.config.mode == "text")):
-        return decoded(view, start)
-    title, colour = view.title(start.role), role_colour(view.pattern, start.role)
-    picked = None if view.cursor is None or view.cursor.step is None else view.cursor.step
+    turns = {begun.turn for begun in view.stage}
+    thoughts = [e for e in view.events if isinstance(e, Thought) and e.turn in turns]
+    text = view.trace is not None and view.trace.config.mode == "text"
+    if start.decodes or (text and not thoughts):
+        return "".join(written(view, begun) for begun in view.shown)
+    picked = None if view.cursor is None or view.cursor.step is None else (view.cursor.turn, view.cursor.step)
     rows = [
-        ProbeRow(e.turn, e.step, e.round, title, colour, notes.says(e), selected=e.step == picked) for e in thoughts
-    ]
+        ProbeRow(
+            e.turn, e.step, e.round, view.title(e.role), role_colour(view.pattern, e.role), notes.says(e),
+            selected=(e.turn, e.step) == picked,
+        )
+        for e in thoughts
+    ]  # fmt: skip
     return probe_table_html(rows, measure="probability")
 
 
-def decoded(view: Scene, start: TurnStart) -> str:
-    """The tokens of a turn that speaks in text."""
-    tokens = [e for e in view.events if isinstance(e, Token) and e.turn == start.turn]
-    chips = "".join(
-        f'<button type="button" class="recmas-token" data-turn="{e.turn}" data-step="{e.step}" '
-        f'data-key="token-{e.turn}-{e.step}">{escape("end" if e.end else e.text.strip() or "␣")}</button>'
-        for e in tokens
-    )
+def written(view: Scene, start: TurnStart) -> str:
+    """The tokens of a turn that speaks in text, and its tool calls among them."""
+    parts: list[Written | Called] = []
+    calls = 0
+    for event in view.events:
+        if isinstance(event, Token) and event.turn == start.turn:
+            parts.append(Written(event.step, event.text, event.end))
+        elif isinstance(event, ToolCall) and event.turn == start.turn:
+            report = event.report
+            chosen = view.cursor is not None and view.cursor.call == calls
+            parts.append(Called(calls, report.tool, report.call, report.result, report.seconds, selected=chosen))
+            calls += 1
     what = "writes the answer" if start.decodes else "writes text for the next agent"
-    lead = f"{view.title(start.role)} {what}, token by token."
-    return f'<p class="recmas-empty">{escape(lead)}</p><div class="recmas-tokens">{chips}</div>'
+    return writing_html(start.turn, f"{view.title(start.role)} {what}, token by token.", parts)
 
 
 def prompt(view: Scene) -> str:
-    """What the agent reads in the turn that is shown."""
-    start, trace = view.start, view.trace
-    if start is None or trace is None:
+    """What the agents read in the turns that are shown."""
+    trace = view.trace
+    if trace is None or not view.shown:
         return '<p class="recmas-empty">Before a run there is nothing to read yet.</p>'
     latent = trace.config.mode == "latent"
-    slots = [segment.sender for segment in start.prompt if segment.sender is not None]
-    filled = {sender: trace.config.latent_steps if latent else 0 for sender in slots}
-    return prompt_html(start.prompt, view.pattern, filled=filled)
+    parts = []
+    for start in view.shown:
+        slots = [segment.sender for segment in start.prompt if segment.sender is not None]
+        filled = {sender: trace.config.latent_steps if latent else 0 for sender in slots}
+        name = "" if len(view.shown) == 1 else _reader(view, start)
+        parts.append(name + prompt_html(start.prompt, view.pattern, filled=filled))
+    return "".join(parts)
 
 
-def meters(view: Scene, reading: Reading | None) -> str:
-    """The run's numbers at this moment."""
-    start, trace = view.start, view.trace
-    answer = None if trace is None else trace.answer
-    tokens = 0 if trace is None else trace.decoded_tokens
-    steps = 0 if trace is None else len(trace.thoughts)
-    seconds = 0.0 if trace is None else trace.seconds
-    alike = round_similarity(() if trace is None else trace.turns)
-    last = max(alike, default=None)
-    similarity = "–" if last is None else f"{alike[last]:.2f}"
-    return meters_html(
-        [
-            Meter("Round", f"{0 if start is None else start.round} of {view.rounds}"),
-            Meter("Latent steps", str(steps), "Thoughts made: no token is decoded for them."),
-            Meter("Tokens decoded", str(tokens), "The end token counts too."),
-            Meter("Time", f"{1000 * seconds:.0f} ms", "The engine's own work, waiting for you left out."),
-            Meter(
-                "Like round before",
-                similarity,
-                "Mean cosine of the newest turn's thoughts with the same role's thoughts one round before.",
-            ),
-            Meter("Answer", "–" if answer is None else short(answer, 40) or "(empty)"),
-            verdict(answer, reading),
-        ]
-    )
-
-
-def verdict(answer: str | None, reading: Reading | None) -> Meter:
-    """Right or wrong against the true answer, where there is one."""
-    truth = None if reading is None else reading.answer
-    if reading is None or truth is None:
-        return Meter("True answer", "not known", "The question is outside of what can be checked.")
-    if answer is None:
-        return Meter("True answer", truth, "Worked out by the task itself; the agents never see it.")
-    if answer.split()[:1] == truth.split()[:1]:
-        return Meter("True answer", f"{truth} · right", tone="good")
-    return Meter("True answer", f"{truth} · wrong", tone="bad")
+def _reader(view: Scene, start: TurnStart) -> str:
+    colour = role_colour(view.pattern, start.role)
+    return f'<p class="recmas-reader" style="--recmas-role:{colour}">{escape(view.title(start.role))} reads</p>'
 
 
 def detail(view: Scene, notes: Notes | None) -> str:
@@ -202,52 +192,3 @@ def words_html(said: Said, *, percent: bool = False) -> str:
         for word, score in said
     )
     return " ".join(parts)
-
-
-def when(view: Scene) -> str:
-    """Which moment is shown, when it is not now."""
-    if view.cursor is None:
-        return ""
-    start = view.start
-    step = "" if view.cursor.step is None else f", step {view.cursor.step + 1}"
-    where = "before the run" if start is None else f"round {start.round}, {view.title(start.role)}{step}"
-    return (
-        f'<div class="recmas-when">Looking back: {escape(where)}. '
-        '<button type="button" class="recmas-now" data-now="1" data-key="now">Back to now</button></div>'
-    )
-
-
-def status(view: Scene, *, running: bool) -> str:
-    """One sentence on what happens, for the status line."""
-    last = view.last
-    if last is None:
-        return "Ready. Press Step for one thought, Run for the whole way to the answer."
-    sentence = _happened(view, last)
-    if isinstance(last, Answer):
-        return sentence
-    return sentence if running else f"{sentence} Paused."
-
-
-def short(text: str, limit: int = 60) -> str:
-    """A text cut to a length that fits in one line."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[:limit].rstrip()} …"
-
-
-def _happened(view: Scene, last: object) -> str:
-    match last:
-        case Answer(role=role, text=text):
-            return f"{view.title(role)} answers: {short(text) or '(nothing)'}."
-        case Thought(role=role, round=round_, step=step):
-            return f"Round {round_}: {view.title(role)} made thought {step + 1}."
-        case Transfer(sender=sender, receiver=receiver, round=round_):
-            return f"Round {round_}: {view.title(sender)}'s thoughts went over the link to {view.title(receiver)}."
-        case Token(role=role, text=text, end=end):
-            return f"{view.title(role)} ended its text." if end else f"{view.title(role)} writes “{text.strip()}”."
-        case TurnDone(turn=turn):
-            hops = [f"to {view.title(r)}" for r in turn.sent]
-            tail = f" and sent its thoughts {' and '.join(hops)}" if hops else ""
-            return f"Round {turn.round}: {view.title(turn.role)} finished{tail}."
-        case TurnStart(role=role, round=round_):
-            return f"Round {round_}: {view.title(role)} reads its prompt."
-    return ""

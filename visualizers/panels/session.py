@@ -4,57 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from recmas_core.errors import BadInput
-from recmas_core.patterns import Pattern, get_pattern
-from recmas_core.records import Answer, Event, RunConfig, Thought, Token, Trace, Transfer, TurnDone, TurnStart
+from recmas_core.patterns import Pattern
+from recmas_core.records import Answer, Event, RunConfig, Trace
 from recmas_core.tasks.base import Reading
+from visualizers.panels.beats import SETTLED, Goal, beat_over, only_quiet_follows
 
-SETTLED = (Thought, Transfer, Token, TurnDone)  # events after which a person sees something new
-Goal = Callable[[Event], bool]
-
-
-def one_step(event: Event) -> bool:
-    """Goal of Step: one thought, one hop along a link, or one decoded token."""
-    return isinstance(event, SETTLED)
-
-
-def whole_run(event: Event) -> bool:
-    """Goal of Run: nothing but the answer, which ends every reader."""
-    return False
-
-
-def round_end(pattern: Pattern, rounds: int) -> Goal:
-    """Goal of Round: the last turn of a round is done."""
-    last = {place.round: place.turn for place in pattern.schedule(rounds)}
-
-    def reached(event: Event) -> bool:
-        return isinstance(event, TurnDone) and event.turn.index == last[event.turn.round]
-
-    return reached
-
-
-def only_quiet_follows(trace: Trace, event: Event) -> bool:
-    """Whether after `event` nothing is computed any more before the turn's end or the answer."""
-    if isinstance(event, Token):
-        return event.end or event.step + 1 >= trace.config.max_new_tokens
-    if isinstance(event, Transfer):
-        sent = {e.receiver for e in trace.events if isinstance(e, Transfer) and e.turn == event.turn}
-        return sent >= set(get_pattern(trace.pattern).receivers_of(event.sender))
-    if isinstance(event, TurnDone):
-        return any(isinstance(e, TurnStart) and e.turn == event.turn.index and e.decodes for e in trace.events)
-    return False
+Edge = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """A moment of a run to look at: after `step` of `turn`, or after the whole turn when `step` is None."""
+    """A moment of a run to look at: after a thought or token, after a tool call, or after the whole turn.
+
+    Attributes:
+        turn: 0-based turn.
+        step: 0-based thought or token of it.
+        call: 0-based tool call of it.
+    """
 
     turn: int
     step: int | None = None
+    call: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,25 +36,23 @@ class Job:
     """What to run: the agents chosen for the roles, the configuration, and what the task made of the question.
 
     Attributes:
-        agents: (role, agent) pairs as chosen on the page.
         config: The run's configuration.
         reading: What the little world made of the question; None for a system without one.
         asked: The question as it was typed, to tell whether the controls still ask for this run.
     """
 
-    agents: tuple[tuple[str, str], ...]
     config: RunConfig
     reading: Reading | None
     asked: str
 
     def same_as(self, other: Job) -> bool:
         """Whether both ask for the same run."""
-        return (self.agents, self.asked, _settings(self.config)) == (other.agents, other.asked, _settings(other.config))
+        return (self.asked, _settings(self.config)) == (other.asked, _settings(other.config))
 
 
 def _settings(config: RunConfig) -> tuple[object, ...]:
     """What the page's controls decide of a configuration, as something that can be compared."""
-    return config.question, config.rounds, config.latent_steps, config.seed, config.mode, config.system
+    return config.question, config.rounds, config.latent_steps, config.seed, config.mode, config.tools
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +64,10 @@ class Moment:
         trace: The events so far.
         cursor: The moment looked at; None is now, following the run.
         epoch: Changes with every command; a reader that started under another epoch should stop.
-        map_of: The map the visitor chose; None follows whoever thinks.
+        map_of: The role whose map the visitor chose; None follows whoever thinks.
+        space: "thoughts" or "received": which map of that role.
+        cut: The edge whose cutting the visitor wants to compare with; None for no comparison.
+        twins: For each edge that was compared so far this same run with that edge cut.
     """
 
     job: Job | None = None
@@ -100,6 +75,14 @@ class Moment:
     cursor: Cursor | None = None
     epoch: int = 0
     map_of: str | None = None
+    space: str = "thoughts"
+    cut: Edge | None = None
+    twins: Mapping[Edge, Trace] = field(default_factory=dict)
+
+    @property
+    def twin(self) -> Trace | None:
+        """The run with the chosen edge cut, once it is there."""
+        return None if self.cut is None else self.twins.get(self.cut)
 
     @property
     def finished(self) -> bool:
@@ -111,13 +94,14 @@ class Session:
     """One visitor's run. Commands may come from several threads at once; the newest command wins.
 
     Args:
+        cut: The edge to compare with at first.
         clock: Seconds, monotonic; for tests.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, cut: Edge | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._turnstile = threading.Lock()  # held while the generator makes one event
         self._state = threading.Condition()
-        self._moment = Moment()
+        self._moment = Moment(cut=cut)
         self._live: Generator[Event, None, None] | None = None
         self._clock = clock
         self.used = clock()
@@ -154,6 +138,22 @@ class Session:
         with self._state:
             self._moment = replace(self._moment, map_of=map_of)
 
+    def show_space(self, space: str) -> None:
+        """Show the maps of thoughts, or of what was received."""
+        with self._state:
+            self._moment = replace(self._moment, space=space)
+
+    def compare(self, cut: Edge | None) -> None:
+        """Compare with this edge cut from now on; None for no comparison."""
+        with self._state:
+            self._moment = replace(self._moment, cut=cut)
+
+    def keep_twin(self, job: Job, cut: Edge, twin: Trace) -> None:
+        """Keep the run with an edge cut, unless another run has been begun since."""
+        with self._state:
+            if self._moment.job is job:
+                self._moment = replace(self._moment, twins={**self._moment.twins, cut: twin})
+
     def begin(self, job: Job, pattern: Pattern, live: Generator[Event, None, None]) -> None:
         """Put a new run in place of the one before, which is closed."""
         with self._turnstile:
@@ -163,12 +163,14 @@ class Session:
                 raise BadInput("session", "is over", "Reload the page.")
             self._live = live
             with self._state:
-                self._moment = replace(self._moment, job=job, trace=Trace(job.config, pattern.name), cursor=None)
+                trace = Trace(job.config, pattern.name)
+                self._moment = replace(self._moment, job=job, trace=trace, cursor=None, twins={})
 
     def events(self, goal: Goal, *, epoch: int, pace: float = 0.0) -> Iterator[Event]:
         """Make events until `goal` holds of one, the run ends, or another command comes.
 
-        Events that cost nothing (a turn's end, the answer) are taken in with what brought them about.
+        A reader stops only at the end of a beat: all who think at once have made their thought. Events that cost
+        nothing (a turn's end, the answer) are taken in with what brought them about.
 
         Args:
             goal: Says of an event whether to stop after it.
@@ -180,7 +182,7 @@ class Session:
             if isinstance(event, Answer):
                 return
             trace = self.moment.trace
-            if trace is not None and only_quiet_follows(trace, event):
+            if trace is not None and (not beat_over(trace, event) or only_quiet_follows(trace, event)):
                 continue
             if goal(event):
                 return
@@ -193,7 +195,7 @@ class Session:
         with self._turnstile:
             self._close_live()
             with self._state:
-                self._moment = Moment(epoch=self._moment.epoch, map_of=self._moment.map_of)
+                self._moment = replace(self._moment, job=None, trace=None, cursor=None, twins={})
 
     def close(self) -> None:
         """End the session for good: the visitor has gone."""
@@ -226,51 +228,3 @@ class Session:
         live, self._live = self._live, None
         if live is not None:
             live.close()
-
-
-class Sessions:
-    """The sessions of all visitors, by session hash. Bounded: the ones unused for longest are closed first.
-
-    Args:
-        limit: Most sessions kept.
-        keep: Seconds after its last use for which a session is kept.
-        clock: Seconds, monotonic; for tests.
-    """
-
-    def __init__(self, *, limit: int = 256, keep: float = 3600.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._keep, self._clock = limit, keep, clock
-        self._lock = threading.Lock()
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-
-    def get(self, key: str) -> Session:
-        """The session of that visitor, made when there is none."""
-        with self._lock:
-            session = self._sessions.get(key)
-            if session is None:
-                session = self._sessions[key] = Session(clock=self._clock)
-            session.used = self._clock()
-            self._sessions.move_to_end(key)
-            gone = self._outdated()
-        for old in gone:
-            old.close()
-        return session
-
-    def close(self, key: str) -> None:
-        """End the session of a visitor who has gone; nothing happens when there is none."""
-        with self._lock:
-            session = self._sessions.pop(key, None)
-        if session is not None:
-            session.close()
-
-    def counts(self) -> tuple[int, int]:
-        """(sessions, runs under way, paused ones included)."""
-        with self._lock:
-            return len(self._sessions), sum(session.running for session in self._sessions.values())
-
-    def _outdated(self) -> list[Session]:
-        now = self._clock()
-        old = [key for key, session in self._sessions.items() if now - session.used > self._keep]
-        gone = [self._sessions.pop(key) for key in old]
-        while len(self._sessions) > self._limit:
-            gone.append(self._sessions.popitem(last=False)[1])
-        return gone

@@ -1,23 +1,29 @@
-"""The systems the page can run, shared by all visitors: loaded once, in the background, with their maps."""
+"""The systems the page can run, shared by all visitors: loaded when first asked for, in the background."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recmas_core.patterns import Pattern
+from visualizers.own_thread import OwnThread
 from visualizers.panels.atlas import Atlas
+from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.notes import Notes
 from visualizers.projection import Projector, load_maps
 
 if TYPE_CHECKING:
     from recmas_core.system import System
+    from recmas_core.tools import Tool
 
-Agents = tuple[tuple[str, str], ...]
-_OWN_CHOICES = 8  # systems of visitors' own choice kept at once; each is a few MB
+_CHOICES = 12  # line-ups of visitors' own choice kept at once; each is a few MB
+_log = logging.getLogger("recmas.page")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,90 +36,114 @@ class Entry:
 
 
 class Shelf:
-    """The page's system, and variants of it with other agents in the roles.
+    """The systems of a catalogue, with whatever agents visitors choose.
 
     Args:
-        name: The system to load, as `recmas_core.load_system` takes it.
+        catalogue: What is offered.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._main: Future[Entry] = Future()
-        self._own: OrderedDict[Agents, Entry] = OrderedDict()
-        self._lock, self._begun = threading.Lock(), False
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Lineup, Future[Entry]] = OrderedDict()
+        self._projectors: dict[Path, Projector] = {}
+        self._umap_thread = OwnThread("umap")
 
-    def load(self) -> None:
-        """Load the system in a background thread; returns at once, further calls do nothing."""
+    @property
+    def first(self) -> Lineup:
+        """The line-up a new visitor sees."""
+        return self.catalogue.lineup(self.catalogue.systems[0])
+
+    def pattern(self, lineup: Lineup) -> Pattern:
+        """The pattern of a line-up."""
+        return self.catalogue.pattern(lineup.system)
+
+    def load(self, lineup: Lineup) -> Future[Entry]:
+        """Load a line-up in a background thread; returns at once. What failed before is tried again."""
         with self._lock:
-            if self._begun:
-                return
-            self._begun = True
-        threading.Thread(target=self._load, name="load system", daemon=True).start()
+            known = self._entries.get(lineup)
+            if known is not None and not (known.done() and known.exception() is not None):
+                self._entries.move_to_end(lineup)
+                return known
+            future = self._entries[lineup] = Future()
+            for old in [key for key in self._entries if not self.catalogue.is_own(key)][:-_CHOICES]:
+                del self._entries[old]
+        threading.Thread(target=self._work, args=(lineup, future), name="load system", daemon=True).start()
+        return future
 
-    def entry(self, agents: Agents = ()) -> Entry:
-        """The system with these agents; waits for loading. Roles left out take their own agents.
+    def entry(self, lineup: Lineup) -> Entry:
+        """The system with these agents; waits for loading.
 
         Raises:
             RecmasError: If the system or an agent cannot be loaded.
         """
-        self.load()
-        main = self._main.result()
-        changed = tuple(sorted((role, agent) for role, agent in agents if agent != f"embedded:{role}"))
-        if not changed:
-            return main
-        with self._lock:  # also keeps two visitors from building the same one twice
-            if changed not in self._own:
-                self._own[changed] = self._build(main, dict(changed))
-                while len(self._own) > _OWN_CHOICES:
-                    self._own.popitem(last=False)
-            self._own.move_to_end(changed)
-            return self._own[changed]
+        return self.load(lineup).result()
 
-    def agents(self) -> tuple[tuple[str, str], ...]:
-        """(what to show, value) of every agent that can be chosen for a role."""
-        from recmas_core.loading import EMBEDDED
+    def ready(self, lineup: Lineup) -> Entry | None:
+        """The system with these agents if it is loaded; None while it is not, or if it could not be."""
+        with self._lock:
+            known = self._entries.get(lineup)
+        return known.result() if known is not None and known.done() and known.exception() is None else None
 
-        main = self.entry().system
-        return tuple(
-            (f"{main.pattern.roles[i].title}'s own · {agent.name}", f"{EMBEDDED}{role}")
-            for i, (role, agent) in enumerate(main.agents.items())
-        )
-
-    @property
-    def projector_status(self) -> str:
+    def projector_status(self, lineup: Lineup) -> str:
         """What places the points on the maps: see `Projector.status`; "loading" before the maps are read."""
-        if not self._main.done() or self._main.exception() is not None:
-            return "loading"
-        return self._main.result().atlas.projector.status
+        entry = self.ready(lineup)
+        return "loading" if entry is None else entry.atlas.status
 
-    @property
-    def failed(self) -> bool:
-        """Whether the system could not be loaded."""
-        return self._main.done() and self._main.exception() is not None
+    def loaded(self) -> tuple[str, ...]:
+        """The names of the systems that are ready to run, each once."""
+        with self._lock:
+            done = [key.system for key, f in self._entries.items() if f.done() and f.exception() is None]
+        return tuple(dict.fromkeys(done))
 
-    def warm_up(self) -> None:
-        """Let umap-learn get ready in the background, once the system is there."""
-        self.entry().atlas.projector.warm_up()
+    def close(self) -> None:
+        """End what the systems' tools keep running."""
+        with self._lock:
+            done = [f.result() for f in self._entries.values() if f.done() and f.exception() is None]
+        for tool in {id(tool): tool for entry in done for tool in entry.system.tools.values()}.values():
+            tool.close()
 
-    def _load(self) -> None:
+    def _work(self, lineup: Lineup, future: Future[Entry]) -> None:
         try:
             # Figures and umap both import narwhals when first used; two threads doing so at once deadlock in Python's
             # import locks. So it is imported here, before anyone gets the system and with it something to draw.
             import plotly.graph_objects  # noqa: F401
 
-            import recmas_core as rm
-
-            system = rm.load_system(self.name)
-            maps = {} if system.folder is None else load_maps(system.folder / "maps")
-            atlas = Atlas(Projector(maps), {role: role for role in system.roles})
-            self._main.set_result(Entry(system, Notes(system), atlas))
+            future.set_result(self._make(lineup))
         except BaseException as error:  # handed to whoever asks for the system
-            self._main.set_exception(error)
+            future.set_exception(error)
 
-    def _build(self, main: Entry, agents: Mapping[str, str]) -> Entry:
+    def _make(self, lineup: Lineup) -> Entry:
         import recmas_core as rm
-        from recmas_core.loading import EMBEDDED
 
-        system = rm.build_system(main.system.pattern.name, agents)
-        home = {role: agents.get(role, role).removeprefix(EMBEDDED) for role in system.roles}
-        return Entry(system, Notes(system), Atlas(main.atlas.projector, home))
+        catalogue = self.catalogue
+        offer = catalogue.offer(lineup.system)
+        if catalogue.is_own(lineup):
+            system = rm.load_system(offer.name, assets=catalogue.assets)
+            threading.Thread(target=_warm, args=(system.tools,), name="warm tools", daemon=True).start()
+        else:
+            # the same tools as the system's own agents use: their sandbox is warm, and started once
+            own = None if offer.folder is None else self.entry(catalogue.lineup(lineup.system)).system.tools
+            pattern = catalogue.pattern(lineup.system).name
+            system = rm.build_system(pattern, dict(lineup.agents), tools=own, assets=catalogue.assets)
+        return Entry(system, Notes(system), self._atlas(lineup))
+
+    def _atlas(self, lineup: Lineup) -> Atlas:
+        homes = {role: self.catalogue.home(lineup, role) for role, _ in lineup.agents}
+        return Atlas(
+            {role: (self._projector(home.folder), home.role) for role, home in homes.items() if home is not None}
+        )
+
+    def _projector(self, folder: Path) -> Projector:
+        with self._lock:
+            if folder not in self._projectors:
+                self._projectors[folder] = Projector(load_maps(folder / "maps"), thread=self._umap_thread)
+            return self._projectors[folder]
+
+
+def _warm(tools: Mapping[str, Tool]) -> None:
+    for name, tool in tools.items():
+        try:
+            tool.warm()
+        except Exception:  # nobody waits for this: the first call will say what is wrong
+            _log.exception("the tool %s could not be warmed up", name)

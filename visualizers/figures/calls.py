@@ -1,0 +1,90 @@
+"""What an agent writes while it decodes, token by token, and every tool call with what was asked and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Written:
+    """One decoded token: its step, its text, and whether it ends the text."""
+
+    step: int
+    text: str
+    end: bool
+
+
+@dataclass(frozen=True)
+class Called:
+    """One tool call.
+
+    Attributes:
+        number: 0-based place among the turn's calls.
+        tool: The tool's name.
+        call: What was asked.
+        result: What came back; begins with "error:" where the tool could not do it.
+        seconds: How long the tool took.
+        selected: Whether the reader is looking at this moment.
+    """
+
+    number: int
+    tool: str
+    call: str
+    result: str
+    seconds: float
+    selected: bool = False
+
+
+def writing_html(turn: int, lead: str, parts: Sequence[Written | Called]) -> str:
+    """The decode of one turn: a chip per token and a card per tool call, in the order in which they came.
+
+    Chips carry `data-turn` and `data-step`, cards `data-turn` and `data-call`.
+
+    Args:
+        turn: 0-based turn.
+        lead: A sentence that says what is seen.
+        parts: What was written and called, in order.
+    """
+    pieces: list[str] = []
+    chips: list[str] = []
+    for part in parts:
+        if isinstance(part, Written):
+            chips.append(_chip(turn, part))
+            continue
+        pieces.extend((_row(chips), _card(turn, part)))
+        chips = []
+    pieces.append(_row(chips))
+    return f'<p class="recmas-empty">{escape(lead)}</p>{"".join(pieces)}'
+
+
+def took(seconds: float) -> str:
+    """A duration in words: "12 ms", "1.4 s"."""
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _row(chips: Sequence[str]) -> str:
+    return f'<div class="recmas-tokens">{"".join(chips)}</div>' if chips else ""
+
+
+def _chip(turn: int, token: Written) -> str:
+    return (
+        f'<button type="button" class="recmas-token" data-turn="{turn}" data-step="{token.step}" '
+        f'data-key="token-{turn}-{token.step}">{escape("end" if token.end else token.text.strip() or "␣")}</button>'
+    )
+
+
+def _card(turn: int, called: Called) -> str:
+    failed = " recmas-bad" if called.result.startswith("error:") else ""
+    chosen = " recmas-selected" if called.selected else ""
+    name = f"Tool call {called.number + 1}: {called.tool}"
+    return (
+        f'<div class="recmas-call{chosen}"><button type="button" class="recmas-pick" data-turn="{turn}" '
+        f'data-call="{called.number}" data-key="called-{turn}-{called.number}" '
+        f'aria-pressed="{str(called.selected).lower()}">{escape(name)}</button> '
+        f'<span class="recmas-call-time">{escape(took(called.seconds))}</span>'
+        f"<dl><dt>asked</dt><dd><code>{escape(called.call) or '(nothing)'}</code></dd>"
+        f'<dt>result</dt><dd class="recmas-call-result{failed}"><samp>{escape(called.result) or "(nothing)"}</samp>'
+        "</dd></dl></div>"
+    )

@@ -1,0 +1,202 @@
+"""What the left side does: another pattern, other agents, another question, and the notes beside them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, fields
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from recmas_core.errors import RecmasError
+from recmas_core.records import check_question
+from recmas_core.system import System
+from recmas_core.tasks import Task
+from visualizers.panels.cards import cast_html
+from visualizers.panels.catalogue import Lineup
+from visualizers.panels.choices import MAX_THOUGHTS
+from visualizers.panels.examples import examples_of
+from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.shelf import Shelf
+from visualizers.panels.stage import Controls, draw_panels, only_status, say_error
+from visualizers.panels.visitors import Asked, Visitor
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The values of the left side, in the order in which the page expects them."""
+
+    question: Any
+    examples: Any
+    rounds: Any
+    thoughts: Any
+    seed: Any
+    note: Any
+    trained: Any
+    cast: Any
+    agents: Any
+    tools: Any
+    toolnote: Any
+    about: Any
+    follow: Any
+
+
+SETTING = tuple(field.name for field in fields(Setting))
+
+
+class Choose:
+    """The handlers of the left side.
+
+    Args:
+        shelf: The systems that can be run.
+        explore: The handlers of the stage.
+    """
+
+    def __init__(self, shelf: Shelf, explore: Explore) -> None:
+        self._shelf, self._explore = shelf, explore
+
+    def choose(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Another pattern, or another number of agents. The run of the one before is paused and kept."""
+        visitor, controls = self._explore.visitor(request), Controls(*values)
+        leaving = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+        try:
+            visitor.choose(str(event.value), leaving=leaving)
+            asked = visitor.asked() or self._asked(visitor.lineup)
+            return self._all(visitor, asked, controls)
+        except Exception as error:
+            return self._failed(error)
+
+    def cast(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Another agent in a role. The run with the one before is paused and kept for when that one comes back."""
+        visitor, controls = self._explore.visitor(request), Controls(*values)
+        try:
+            visitor.cast(str(event.role), str(event.value))
+            asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+            return self._all(visitor, asked, controls)
+        except Exception as error:
+            return self._failed(error)
+
+    def settle(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """What needs the agents, once they are loaded: (trained note, cast, tools' note, stage …)."""
+        visitor, controls = self._explore.visitor(request), Controls(*values)
+        lineup = visitor.lineup
+        try:
+            system = self._shelf.entry(lineup).system
+            while visitor.lineup != lineup:  # meanwhile another one was chosen
+                lineup = visitor.lineup
+                system = self._shelf.entry(lineup).system
+        except Exception as error:
+            note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
+            return (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
+        cast = cast_html(self._shelf.catalogue, lineup, system)
+        trained = trained_note(system.trained_steps, controls.thoughts)
+        return (trained, cast, tools_note(system), *self._explore.look(request, *values))
+
+    def note(self, text: str, request: gr.Request) -> str:
+        """How a question is taken, and its true answer where there is one."""
+        return reading_note(self._task(request), text)
+
+    def trained(self, thoughts: Any, request: gr.Request) -> str:
+        """Whether the agents ever saw that many thoughts in a slot."""
+        try:
+            return trained_note(self._shelf.entry(self._explore.visitor(request).lineup).system.trained_steps, thoughts)
+        except RecmasError as error:
+            return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
+
+    def draw(self, request: gr.Request) -> Any:
+        """A fresh held-out question."""
+        task = self._task(request)
+        if task is None:
+            gr.Info("These agents have no little world of their own: type a question.")
+            return gr.skip()
+        return task.sample(1, seed=random.SystemRandom().randrange(2**31), split="test")[0].question
+
+    def _task(self, request: gr.Request) -> Task | None:
+        return self._shelf.catalogue.task(self._explore.visitor(request).lineup)
+
+    def _asked(self, lineup: Lineup) -> Asked:
+        task, offer = self._shelf.catalogue.task(lineup), self._shelf.catalogue.offer(lineup.system)
+        return Asked(examples_of(task)[0], ROUNDS, offer.thoughts, 0)
+
+    def _all(self, visitor: Visitor, asked: Asked, before: Controls) -> tuple[Any, ...]:
+        """The left side and the stage for what the visitor looks at now; loading begins if it is not loaded."""
+        shelf, lineup, session = self._shelf, visitor.lineup, visitor.session
+        shelf.load(lineup)
+        entry, task = shelf.ready(lineup), shelf.catalogue.task(lineup)
+        system = None if entry is None else entry.system
+        pattern, offer = shelf.pattern(lineup), shelf.catalogue.offer(lineup.system)
+        tools = any(role.tools for role in pattern.roles)
+        setting = Setting(
+            question=gr.Textbox(asked.question, placeholder="Type a question" if task is None else task.placeholder),
+            examples=gr.Dropdown(list(examples_of(task)), value=None),
+            rounds=asked.rounds,
+            thoughts=asked.thoughts,
+            seed=asked.seed,
+            note=reading_note(task, asked.question),
+            trained="" if system is None else trained_note(system.trained_steps, asked.thoughts),
+            cast=cast_html(shelf.catalogue, lineup, system),
+            agents=gr.Accordion(open=True) if offer.folder is None else gr.skip(),
+            tools=gr.Checkbox(visible=tools),
+            toolnote=gr.HTML("" if system is None else tools_note(system), visible=tools),
+            about=about_html(task),
+            follow=session.moment.map_of is None,
+        )
+        controls = Controls(
+            asked.question, asked.rounds, asked.thoughts, asked.seed, before.mode, before.pace, True, before.tools
+        )
+        panels = draw_panels(shelf, lineup, session.moment, controls, entry)
+        return tuple(getattr(setting, name) for name in SETTING) + panels.changes(None)
+
+    def _failed(self, error: Exception) -> tuple[Any, ...]:
+        return (*(gr.skip() for _ in SETTING), *only_status(say_error(error), error=True))
+
+
+def reading_note(task: Task | None, text: Any) -> str:
+    """How a question is taken, and its true answer where there is one."""
+    try:
+        check_question(text)
+    except RecmasError as error:
+        return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
+    if task is None:
+        return ""
+    reading = task.read(text)
+    if reading.answer is None:
+        return f'<p class="recmas-hint recmas-outside">{escape(reading.note)}</p>'
+    taken = "" if reading.question == text else f"Read as <b>{escape(reading.question)}</b>. "
+    return f'<p class="recmas-hint">{taken}{escape(reading.note)} True answer: <b>{escape(reading.answer)}</b>.</p>'
+
+
+def trained_note(trained: tuple[int, int] | None, thoughts: Any) -> str:
+    """Whether the agents ever saw that many thoughts in a slot."""
+    whole = isinstance(thoughts, int | float) and float(thoughts).is_integer() and 1 <= thoughts <= MAX_THOUGHTS
+    if not whole:
+        return f'<p class="recmas-hint recmas-outside">Thoughts per turn: a whole number from 1 to {MAX_THOUGHTS}.</p>'
+    if trained is None:
+        return ""
+    low, high = trained
+    if low <= thoughts <= high:
+        return f'<p class="recmas-hint">The agents were trained with {low} to {high} thoughts a turn.</p>'
+    return (
+        f'<p class="recmas-hint recmas-outside">The agents were trained with {low} to {high} thoughts a turn, '
+        f"never with {int(thoughts)}: expect wrong answers.</p>"
+    )
+
+
+def tools_note(system: System) -> str:
+    """What each tool is and what it works on."""
+    rows = "".join(
+        f"<li><code>{escape(tool.name)}</code> {escape(tool.about)} <b>{escape(tool.source)}</b></li>"
+        for tool in system.tools.values()
+    )
+    return f'<ul class="recmas-tools">{rows}</ul>' if rows else ""
+
+
+def about_html(task: Task | None) -> str:
+    """What the little world is, and the honest limit of what one turn can carry."""
+    if task is None:
+        return '<p class="recmas-hint">These agents know no little world together.</p>'
+    return f'<p class="recmas-hint">{escape(task.about)}</p><p class="recmas-hint">{escape(task.limit)}</p>'
+

@@ -1,0 +1,175 @@
+"""The visitors of the page: for each the system they look at, the agents they chose, and the runs they made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.session import Session
+
+_DESKS = 16  # line-ups of one visitor whose last run is kept; each holds a trace and the caches of a paused run
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a visitor had typed for a system when they left it, as it came, unchecked."""
+
+    question: Any
+    rounds: Any
+    thoughts: Any
+    seed: Any
+
+
+class Visitor:
+    """One visitor. Every line-up has a session of its own, so that no run is lost by looking at another system.
+
+    Args:
+        catalogue: What can be chosen.
+        clock: Seconds, monotonic; for tests.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._catalogue, self._clock, self._lock = catalogue, clock, threading.Lock()
+        self._system = catalogue.systems[0]
+        several = [offer for offer in catalogue.offers if len(offer.patterns) > 1]
+        self._last = {offer.name: offer.systems[len(offer.systems) // 2] for offer in several}
+        self._chosen: dict[str, Lineup] = {}
+        self._asked: dict[str, Asked] = {}
+        self._desks: OrderedDict[Lineup, Session] = OrderedDict()
+        self.used, self.closed = clock(), False
+
+    @property
+    def lineup(self) -> Lineup:
+        """The system looked at, with the agents chosen for it."""
+        with self._lock:
+            return self._lineup()
+
+    @property
+    def session(self) -> Session:
+        """The session of the line-up looked at."""
+        with self._lock:
+            return self._desk()
+
+    def choose(self, system: str, *, leaving: Asked | None = None) -> None:
+        """Look at another system. The run of the one before is paused after the event under way, and kept.
+
+        Args:
+            system: Its name; or an offer's, which stands for the system of it that was looked at last.
+            leaving: What was typed for the system that is left.
+
+        Raises:
+            SystemNotFound: If it is not offered.
+        """
+        with self._lock:
+            system = self._last.get(system, system)
+            self._last[self._catalogue.offer(system).name] = system
+            if leaving is not None:
+                self._asked[self._system] = leaving
+            self._desk().command()
+            self._system = system
+
+    def cast(self, role: str, agent: str) -> None:
+        """Give a role of the system looked at another agent. The run with the agents before is paused, and kept.
+
+        Raises:
+            SystemNotFound: If there is no such role or agent.
+        """
+        with self._lock:
+            lineup = self._catalogue.lineup(self._system, dict(self._lineup().agents) | {role: agent})
+            self._desk().command()
+            self._chosen[self._system] = lineup
+
+    def asked(self) -> Asked | None:
+        """What was typed for the system looked at when it was left; None if it never was."""
+        with self._lock:
+            return self._asked.get(self._system)
+
+    def running(self) -> int:
+        """Runs under way, paused ones included."""
+        with self._lock:
+            return sum(session.running for session in self._desks.values())
+
+    def close(self) -> None:
+        """End all sessions for good: the visitor has gone."""
+        with self._lock:
+            self.closed = True
+            desks = list(self._desks.values())
+        for session in desks:
+            session.close()
+
+    def _lineup(self) -> Lineup:
+        return self._chosen.get(self._system) or self._catalogue.lineup(self._system)
+
+    def _desk(self) -> Session:
+        lineup = self._lineup()
+        self.used = self._clock()
+        if lineup not in self._desks:
+            session = Session(cut=self._catalogue.pattern(lineup.system).contrast, clock=self._clock)
+            if self.closed:
+                session.close()
+            self._desks[lineup] = session
+            while len(self._desks) > _DESKS:
+                self._desks.popitem(last=False)[1].close()
+        self._desks.move_to_end(lineup)
+        return self._desks[lineup]
+
+
+class Visitors:
+    """All visitors, by session hash. Bounded: the ones unused for longest are closed first.
+
+    Args:
+        catalogue: What they can choose.
+        limit: Most visitors kept.
+        keep: Seconds after their last use for which a visitor is kept.
+        clock: Seconds, monotonic; for tests.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        limit: int = 256,
+        keep: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._catalogue, self._limit, self._keep, self._clock = catalogue, limit, keep, clock
+        self._lock = threading.Lock()
+        self._visitors: OrderedDict[str, Visitor] = OrderedDict()
+
+    def get(self, key: str) -> Visitor:
+        """That visitor, a new one when they are not known."""
+        with self._lock:
+            visitor = self._visitors.get(key)
+            if visitor is None:
+                visitor = self._visitors[key] = Visitor(self._catalogue, clock=self._clock)
+            visitor.used = self._clock()
+            self._visitors.move_to_end(key)
+            gone = self._outdated()
+        for old in gone:
+            old.close()
+        return visitor
+
+    def close(self, key: str) -> None:
+        """End the sessions of a visitor who has gone; nothing happens when they are not known."""
+        with self._lock:
+            visitor = self._visitors.pop(key, None)
+        if visitor is not None:
+            visitor.close()
+
+    def counts(self) -> tuple[int, int]:
+        """(visitors, runs under way, paused ones included)."""
+        with self._lock:
+            return len(self._visitors), sum(visitor.running() for visitor in self._visitors.values())
+
+    def _outdated(self) -> list[Visitor]:
+        now = self._clock()
+        old = [key for key, visitor in self._visitors.items() if now - visitor.used > self._keep]
+        gone = [self._visitors.pop(key) for key in old]
+        while len(self._visitors) > self._limit:
+            gone.append(self._visitors.popitem(last=False)[1])
+        return gone
