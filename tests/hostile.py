@@ -203,7 +203,7 @@ LIMITS = (
             "class E(Exception, metaclass=M): pass\nraise E"),
     Program("a great block", "x = bytearray(10**9)", MEMORY),
     Program("a great list", "x = [0] * 10**9", MEMORY),
-    Program("a great range", "x = list(range(10**12))", MEMORY),
+    Program("a great range", "x = list(range(10**9))", MEMORY),
     Program("memory bit by bit", "x = []\nwhile True: x.append('a' * 10**6 + str(len(x)))", MEMORY),
     Program("memory again and again",
             "while True:\n    try:\n        x = []\n        while True: x.append(bytearray(10**6))\n"
@@ -233,7 +233,7 @@ ENDINGS = (
     Program("GeneratorExit", "raise GeneratorExit"),
     Program("atexit", "import atexit\natexit.register(lambda: open(MARK, 'w'))", ANYTHING, breach="wrote"),
     Program("a finaliser", "class A:\n    def __del__(self): open(MARK, 'w')\na = A()\na.me = a", ANYTHING),
-    Program("close the output", "import sys\nsys.stdout.close()\nprint(1)"),
+    Program("close the output", "import sys\nsys.stdout.close()\nprint(1)", ANYTHING),
     Program("lose the output", "import sys\nsys.stdout = None\nprint(1)", ANYTHING),
     Program("delete the output", "import sys\ndel sys.stdout\nprint(1)"),
     Program("the host's output", "import sys\nsys.__stdout__.write('x')\nsys.__stdout__.flush()"),
