@@ -156,7 +156,7 @@ def test_going_on_at_the_decode(caller: rm.System, run: rm.Trace) -> None:
 
 def test_five_calls_and_no_more() -> None:
     system = deliberating(("qwen3", "llama"), seed=5)
-    turn = system.solve(QUESTION, rounds=1, latent_steps=2, max_new_tokens=120, temperature=1.0, seed=3).turns[-1]
+    turn = system.solve(QUESTION, **OPTIONS).turns[-1]
     assert len(turn.tool_calls) == MAX_CALLS == 5
     behind = turn.text.rsplit(" </result>", 1)[1]
     assert any(find_call(behind[: at + 1], TOOLS) for at, letter in enumerate(behind) if letter == ">")
