@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import FAMILIES, LONG, MIXED, QUESTION, tiny_pattern_system, tiny_system
+from tiny import LONG, MIXED, QUESTION, tiny_pattern_system, tiny_system
 
 import recmas_core as rm
 from recmas_core.engine import Settings, unroll
 
+# the fourth reads three slots, and so must see further back than these models' sliding windows
+FAR_SIGHTED = ("qwen3", "gemma3_text", "qwen3_5_text", "llama")
 QUESTIONS, ANSWERS = [QUESTION, LONG], ["3", "1"]
 
 
@@ -39,7 +41,7 @@ def test_gradients_reach_every_link_and_no_agent(families: tuple[str, ...]) -> N
 @pytest.mark.parametrize("pattern", ["mixture", "distillation", "deliberation", "loop5"])
 def test_gradients_reach_every_link_of_every_pattern(pattern: str) -> None:
     """Every hop of every round has its part in the answer: so has every link."""
-    system = tiny_pattern_system(rm.PATTERNS[pattern])
+    system = tiny_pattern_system(rm.PATTERNS[pattern], FAR_SIGHTED)
     train_links(system)
     out = unroll(system, QUESTIONS, Settings(2, 2, tools=False), answers=ANSWERS)
     hops = [hop for hop in out.sent if out.sent[hop].requires_grad]
@@ -96,7 +98,7 @@ def test_scored_logits_are_the_models_own(system: rm.System) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "families"), [("sequential", MIXED[0]), ("sequential", MIXED[1]), ("mixture", FAMILIES)]
+    ("pattern", "families"), [("sequential", MIXED[0]), ("sequential", MIXED[1]), ("mixture", FAR_SIGHTED)]
 )
 def test_gradients_against_finite_differences(pattern: str, families: tuple[str, ...]) -> None:
     """One direction per link, in double precision (the models' norms round to single inside)."""
