@@ -210,20 +210,27 @@ class System:
     def single(self, agent: Agent, *, role: str) -> System:
         """One agent by itself, as a baseline: it reads its own earlier turns, in text, in place of the others'.
 
+        It is addressed by its own role's word and hears its own turns as from one of its senders: "alone" is no role
+        it was ever told of. It has the tools of the role it answers for.
+
         Args:
             agent: Who answers.
-            role: The role under whose prompt it speaks.
+            role: The role in whose place it answers.
         """
-        prompt = self.prompts[role]  # in the words the agent knows: "alone" is no role it was ever told of
+        place = next(each for each in self.pattern.roles if each.name == role)
+        pattern = replace(ALONE, roles=tuple(replace(each, tools=place.tools) for each in ALONE.roles))
+        own = next((name for name, each in self.agents.items() if each is agent), role)
+        prompt = self.prompts[own]
+        word = agent.home or prompt.word(own)
         prompt = replace(
             prompt,
-            think=prompt.think.replace("{role}", role),
-            decode=prompt.decode.replace("{role}", role),
-            slot=prompt.slot.replace("{sender}", role),
+            think=prompt.think.replace("{role}", word),
+            decode=prompt.decode.replace("{role}", word),
+            slot=prompt.slot.replace("{sender}", agent.hears[0] if agent.hears else word),
         )
         return System(
-            f"{agent.name} alone", ALONE, {"alone": agent}, {}, {"alone": prompt}, task=self.task,
-            latent_steps=self.latent_steps,
+            f"{agent.name} alone", pattern, {"alone": agent}, {}, {"alone": prompt}, task=self.task,
+            latent_steps=self.latent_steps, tools=self.tools,
         )  # fmt: skip
 
     def with_links(self, links: Mapping[Edge, nn.Module]) -> System:
