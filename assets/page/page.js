@@ -21,6 +21,7 @@ window.recmas = (() => {
     watch("value", () => {
       const newest = element.querySelector(".recmas-running");
       if (newest) keepInView(newest);
+      if (element.querySelector(".recmas-live")) toEnd(element);
     });
   }
 
@@ -31,6 +32,11 @@ window.recmas = (() => {
       if (field) trigger(field.dataset.send, { value: field.value, role: field.dataset.role || "" });
     });
     keepFocus(element, watch);
+    /* the browser keeps what a person chose over what is drawn later: what is drawn is what holds */
+    watch("value", () => {
+      for (const field of element.querySelectorAll("input[type=radio]")) field.checked = field.defaultChecked;
+      for (const option of element.querySelectorAll("option")) option.selected = option.defaultSelected;
+    });
   }
 
   /* Focus stays on the same thing when a piece is drawn again. */
@@ -46,6 +52,16 @@ window.recmas = (() => {
       const again = element.querySelector(`[data-key="${CSS.escape(key)}"]`);
       if (again) again.focus({ preventScroll: true });
     });
+  }
+
+  /* What is being written stays in view, in its own box. */
+  function toEnd(element) {
+    for (let box = element; box && box !== document.body; box = box.parentElement) {
+      if (box.scrollHeight > box.clientHeight + 1 && getComputedStyle(box).overflowY === "auto") {
+        box.scrollTop = box.scrollHeight;
+        return;
+      }
+    }
   }
 
   /* Scrolls only the strip itself, never the page. */
