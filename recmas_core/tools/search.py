@@ -99,8 +99,9 @@ class CorpusSearch:
     about = "Searches a collection of short texts and reads the best one."
 
     def __init__(self, path: str | Path) -> None:
-        self._rows = read_corpus(Path(path))
-        self.source = f"the corpus {Path(path).name}, {len(self._rows)} texts"
+        self.path = Path(path)
+        self._rows = read_corpus(self.path)
+        self.source = f"the corpus {self.path.name}, {len(self._rows)} texts"
         self._lock = threading.Lock()
         self._index: BM25 | None = None
 

@@ -35,7 +35,7 @@ def _specialist(
     """The first block of a question is the turn without feedback, the others go on from the summarizer's."""
     n = len(question.steps)
     done = 0 if block == 0 else rng.randint(1, n)
-    if block and later and (own := _later_steps(question, field)):
+    if block and later and (own := _later_steps(question, field)) and rng.random() < 0.6:
         done = rng.choice(own)
     value = rng.randrange(10)  # whatever the others found: its own field alone is taught
     pieces: list[Piece] = []
