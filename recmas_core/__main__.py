@@ -46,11 +46,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--mode", choices=("latent", "text"), default="latent")
+    parser.add_argument("--no-tools", action="store_true", help="switch the tools off")
     parser.add_argument("--save", type=Path, help="also write the trace to this npz file")
     parser.set_defaults(
         run=lambda c, o: c.run_question(
             o.system, o.question, rounds=o.rounds, thoughts=o.thoughts, seed=o.seed, temperature=o.temperature,
-            mode=o.mode, save=o.save,
+            mode=o.mode, tools=not o.no_tools, save=o.save,
         )
     )  # fmt: skip
 

@@ -14,7 +14,19 @@ from recmas_core.evaluation import Score, cost, iter_scores
 from recmas_core.loading import assets_folder, load_system
 from recmas_core.pretrain import Made, TeachStep, pretrain
 from recmas_core.probes import lens, nearest
-from recmas_core.records import Answer, Mode, Thought, Token, Trace, Transfer, TurnStart, check_question
+from recmas_core.records import (
+    Answer,
+    Event,
+    Mode,
+    Thought,
+    ToolCall,
+    Trace,
+    Transfer,
+    TurnDone,
+    TurnStart,
+    check_question,
+)  # fmt: skip
+from recmas_core.system import System
 from recmas_core.transplant import transplants
 
 
@@ -33,6 +45,7 @@ def run_question(
     seed: int,
     temperature: float,
     mode: Mode,
+    tools: bool,
     save: Path | None,
 ) -> None:
     """Run one question and print each thought with what it would say."""
@@ -44,30 +57,40 @@ def run_question(
         question, answer = reading.question, reading.answer
         print(f"{question}\n{reading.note}")
     config = system.config(
-        question, rounds=rounds, seed=seed, temperature=temperature, mode=mode,
+        question, rounds=rounds, seed=seed, temperature=temperature, mode=mode, tools=tools,
         latent_steps=system.latent_steps if thoughts is None else thoughts,
     )  # fmt: skip
     trace = Trace(config, system.pattern.name)
     for event in system.start(config):
         trace = trace.append(event)
-        if isinstance(event, TurnStart):
-            print(f"\nround {event.round}  {event.role}", end="" if event.decodes or mode == "text" else "\n")
-        elif isinstance(event, Thought):
-            words = lens(system.agents[event.role], event.hidden[None], 3)[0]
-            said = "  ".join(f"{word.text} {word.score:.2f}" for word in words)
-            print(f"  thought {event.step + 1}  says  {said}")
-        elif isinstance(event, Transfer):
-            near = " ".join(row[0].text for row in nearest(system.agents[event.receiver], event.vectors, 1))
-            print(f"  -> {event.receiver}: {len(event.vectors)} vectors, nearest its words: {near}")
-        elif isinstance(event, Token):
-            print(f"  {event.text}", end="", flush=True)
-        elif isinstance(event, Answer):
-            truth = "" if answer is None else f"   (true answer {answer})"
-            print(f"\n\nanswer: {event.text}{truth}")
+        print(_line(system, event, answer), end="", flush=True)
     print(f"{len(trace.thoughts)} latent steps, {trace.decoded_tokens} tokens decoded, {trace.seconds * 1000:.0f} ms")
     if save is not None:
         trace.save(str(save))
         print(f"saved {save}")
+
+
+def _line(system: System, event: Event, answer: str | None) -> str:
+    """What is printed of an event, line ends included. Turns made side by side mix: every line names its role."""
+    if isinstance(event, TurnStart):
+        return f"\nround {event.round}  {event.role}" + (" answers\n" if event.decodes else "\n")
+    if isinstance(event, Thought):
+        words = lens(system.agents[event.role], event.hidden[None], 3)[0]
+        said = "  ".join(f"{word.text} {word.score:.2f}" for word in words)
+        return f"  {event.role}  thought {event.step + 1}  says  {said}\n"
+    if isinstance(event, Transfer):
+        near = " ".join(row[0].text for row in nearest(system.agents[event.receiver], event.vectors, 1))
+        return f"  {event.sender} -> {event.receiver}: {len(event.vectors)} vectors, nearest its words: {near}\n"
+    if isinstance(event, ToolCall):
+        report = event.report
+        where = system.tools[report.tool].source
+        return f"  {event.role}  {report.tool}: {report.call}  gives  {report.result}   ({where})\n"
+    if isinstance(event, TurnDone) and event.turn.text:
+        return f"  {event.turn.role}: {event.turn.text}\n"
+    if isinstance(event, Answer):
+        truth = "" if answer is None else f"   (true answer {answer})"
+        return f"\nanswer: {event.text}{truth}\n"
+    return ""
 
 
 def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int], timed: int) -> None:

@@ -98,8 +98,16 @@ class Pattern:
                 raise BadInput(where, f"has an edge {edge.key} to an unknown role", f"Use the roles {names}.")
         if self.contrast is not None and self.contrast not in [edge.key for edge in self.edges]:
             raise BadInput(where, f"contrasts {self.contrast}, which is no edge", "Name one of its edges.")
-        if self.decoder not in self.stages[-1]:
-            raise BadInput(where, f"decodes with {self.decoder!r}", "The decoder must speak in the last stage.")
+        if self.decoder != self.stages[-1][-1]:
+            raise BadInput(where, f"decodes with {self.decoder!r}", "The decoder must be the last role to speak.")
+        for edge in self.edges:
+            late = self._stage(edge.sender) >= self._stage(edge.receiver)
+            if late and not edge.feedback:
+                what = f"sends {edge.sender!r} to {edge.receiver!r}, who has already spoken or speaks at the same time"
+                raise BadInput(where, what, "Let the receiver speak in a later stage, or make it feedback.")
+
+    def _stage(self, role: str) -> int:
+        return next(i for i, names in enumerate(self.stages) if role in names)
 
     def schedule(self, rounds: int) -> tuple[Place, ...]:
         """Every turn of a run of `rounds` rounds, in order. Ends with the decoder's decoding turn."""
@@ -228,7 +236,7 @@ ALONE = Pattern(
     decoder="alone",
 )
 
-# ALONE is the single-agent baseline, not one of the patterns to choose from.
+# A new pattern is added here and nowhere else. ALONE is the single-agent baseline, not one to choose from.
 PATTERNS: dict[str, Pattern] = {
     pattern.name: pattern
     for pattern in (SEQUENTIAL, MIXTURE, DISTILLATION, DELIBERATION, *(loop_pattern(n) for n in range(2, 6)))

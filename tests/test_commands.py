@@ -32,3 +32,26 @@ def test_bad_input_is_one_line_and_status_2(
     assert printed.err.startswith("error: ")
     assert word in printed.err
     assert printed.err.count("\n") == 1
+
+
+def test_run_prints_each_tool_call(capsys: pytest.CaptureFixture[str]) -> None:
+    question = "When was Vesk founded, plus 48?"
+    assert main(["run", question, "--system", "deliberation", "--rounds", "1"]) == 0
+    printed = capsys.readouterr().out
+    trace = rm.load_system("deliberation").solve(question, rounds=1)
+    assert len(trace.turns[-1].tool_calls) == 2
+    for call in trace.turns[-1].tool_calls:
+        assert f"{call.tool}: {call.call}  gives  {call.result}" in printed
+    assert main(["run", question, "--system", "deliberation", "--rounds", "1", "--no-tools"]) == 0
+    assert "gives" not in capsys.readouterr().out
+
+
+def test_run_prints_text_turns_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Turns made side by side are printed one under the other, each in one piece."""
+    question = "s1 7 + 5 - 3 s2 max with 6"
+    assert main(["run", question, "--system", "mixture", "--rounds", "1", "--mode", "text"]) == 0
+    printed = capsys.readouterr().out
+    trace = rm.load_system("mixture").solve(question, rounds=1, mode="text")
+    assert len(trace.turns) == 4
+    for turn in trace.turns:
+        assert f"  {turn.role}: {turn.text}\n" in printed
