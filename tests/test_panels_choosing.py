@@ -259,7 +259,8 @@ def test_visitors_are_bounded_and_old_ones_are_closed(catalogue: Catalogue, shel
     first = visitors.get("a")
     page = Page(shelf)
     page.visitors._visitors["visitor"] = first
-    next(page.explore.run(page.request, *page.values()))
+    live = page.explore.run(page.request, *page.values())
+    next(live)
     visitors.get("b")
     assert visitors.counts() == (2, 1)
     visitors.get("c")

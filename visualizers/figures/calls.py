@@ -37,7 +37,7 @@ class Called:
     selected: bool = False
 
 
-def writing_html(turn: int, lead: str, parts: Sequence[Written | Called]) -> str:
+def writing_html(turn: int, lead: str, parts: Sequence[Written | Called], *, live: bool = False) -> str:
     """The decode of one turn: a chip per token and a card per tool call, in the order in which they came.
 
     Chips carry `data-turn` and `data-step`, cards `data-turn` and `data-call`.
@@ -46,6 +46,7 @@ def writing_html(turn: int, lead: str, parts: Sequence[Written | Called]) -> str
         turn: 0-based turn.
         lead: A sentence that says what is seen.
         parts: What was written and called, in order.
+        live: Whether more is to come and the page should keep the newest in view (class `recmas-live`).
     """
     pieces: list[str] = []
     chips: list[str] = []
@@ -56,7 +57,8 @@ def writing_html(turn: int, lead: str, parts: Sequence[Written | Called]) -> str
         pieces.extend((_row(chips), _card(turn, part)))
         chips = []
     pieces.append(_row(chips))
-    return f'<p class="recmas-empty">{escape(lead)}</p>{"".join(pieces)}'
+    kind = "recmas-writing recmas-live" if live else "recmas-writing"
+    return f'<div class="{kind}"><p class="recmas-empty">{escape(lead)}</p>{"".join(pieces)}</div>'
 
 
 def took(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recmas_core.patterns import Edge, Pattern
+from recmas_core.patterns import Pattern
 from visualizers.theme import role_colour
 
 WIDTH, HEIGHT = 64, 40
@@ -12,7 +12,8 @@ _DOT, _ROW, _MIDDLE = 4.6, 11.0, 16.0
 def pattern_icon(pattern: Pattern) -> str:
     """The pattern as an inline SVG of 64 x 40; it explains nothing that its card does not say in words."""
     at = _places(pattern)
-    edges = "".join(_edge(edge, at) for edge in pattern.edges)
+    edges = "".join(_forward(at[edge.sender], at[edge.receiver]) for edge in pattern.edges if not edge.feedback)
+    edges += "".join(_back(at[sender], at[receiver]) for sender, receiver in _returns(pattern))
     dots = "".join(
         f'<circle cx="{at[r.name][0]:.1f}" cy="{at[r.name][1]:.1f}" r="{_DOT}" fill="{role_colour(pattern, r.name)}"/>'
         for r in pattern.roles
@@ -34,11 +35,22 @@ def _places(pattern: Pattern) -> dict[str, tuple[float, float]]:
     }
 
 
-def _edge(edge: Edge, at: dict[str, tuple[float, float]]) -> str:
-    (x0, y0), (x1, y1) = at[edge.sender], at[edge.receiver]
-    line = 'fill="none" stroke="var(--recmas-muted, #858b94)" stroke-width="1.4"'
-    if not edge.feedback:
-        return f'<path d="M{x0:.1f} {y0:.1f} L{x1:.1f} {y1:.1f}" {line}/>'
-    low = HEIGHT + 6
-    path = f"M{x0:.1f} {y0:.1f} C{x0:.1f} {low} {x1 - 4:.1f} {low} {x1:.1f} {y1:.1f}"
-    return f'<path d="{path}" {line} stroke-dasharray="2.5 2.5" stroke-opacity="0.8"/>'
+def _returns(pattern: Pattern) -> list[tuple[str, str]]:
+    """The feedback to draw: one way for each stage that gets some, to the lowest role of it."""
+    lowest = {role: stage[-1] for stage in pattern.stages for role in stage}
+    found = [(edge.sender, lowest[edge.receiver]) for edge in pattern.edges if edge.feedback]
+    return list(dict.fromkeys(found))
+
+
+_LINE = 'fill="none" stroke="var(--recmas-muted, #858b94)" stroke-width="1.4"'
+
+
+def _forward(start: tuple[float, float], end: tuple[float, float]) -> str:
+    return f'<path d="M{start[0]:.1f} {start[1]:.1f} L{end[0]:.1f} {end[1]:.1f}" {_LINE}/>'
+
+
+def _back(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x0, y0), (x1, y1) = start, end
+    low = HEIGHT + 3
+    path = f"M{x0:.1f} {y0:.1f} C{x0:.1f} {low} {x1:.1f} {low} {x1:.1f} {y1:.1f}"
+    return f'<path d="{path}" {_LINE} stroke-dasharray="2.5 2.5" stroke-opacity="0.8"/>'

@@ -35,5 +35,5 @@ def _meter(meter: Meter) -> str:
     hint = f' title="{escape(meter.hint)}"' if meter.hint else ""
     return (
         f'<div class="recmas-meter{tone}"{hint}><dt>{escape(meter.label)}</dt>'
-        f"<dd>{escape(meter.value) or '&nbsp;'}</dd></div>"
+        f'<dd title="{escape(meter.value)}">{escape(meter.value) or "&nbsp;"}</dd></div>'
     )

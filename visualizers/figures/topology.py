@@ -195,6 +195,6 @@ def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: b
         f'<g class="{state}">{halo}<rect {rect} fill="{_SURFACE}"/>'
         f'<rect {rect} fill="{colour}" fill-opacity="{0.24 if lit else 0.07}" stroke="{colour}" '
         f'stroke-width="{3 if lit else 1.6}"/>'
-        f'<text x="{cx:.1f}" y="{text_y:.1f}" text-anchor="middle" font-size="18" '
+        f'<text x="{cx:.1f}" y="{text_y:.1f}" text-anchor="middle" font-size="{18 if len(title) < 10 else 16.5}" '
         f'font-weight="{700 if lit else 600}" fill="{_INK}">{escape(title)}</text>{small}{tick}</g>'
     )

@@ -85,9 +85,9 @@ def _sizes(offer: Offer, system: str) -> str:
     if len(offer.patterns) == 1:
         return ""
     radios = "".join(
-        f'<label><input type="radio" name="recmas-size" value="{escape(name)}" data-send="choose" '
-        f'data-key="size-{escape(name)}"{" checked" if name == system else ""}><span>{len(pattern.roles)}</span>'
-        "</label>"
+        f'<label class="recmas-mapname"><input type="radio" name="recmas-size" value="{escape(name)}" '
+        f'data-send="choose" data-key="size-{escape(name)}"{" checked" if name == system else ""}>'
+        f"<span>{len(pattern.roles)}</span></label>"
         for name, pattern in zip(offer.systems, offer.patterns, strict=True)
     )
     return f'<fieldset class="recmas-sizes"><legend>Agents in the loop</legend>{radios}</fieldset>'
@@ -138,6 +138,6 @@ def links_note(system: System) -> str:
         f"trained for these agents: <b>{escape(edges)}</b>.</p>"
         f'<p class="recmas-hint">What arrives over {"it" if one else "them"} is noise to its receiver: the '
         "sender&#39;s thoughts lie in another space, and the words behind them belong to another vocabulary. Run it "
-        "and see: the thoughts after such a link say anything, and the answer is a guess. Training these links comes with the "
-        "Train tab, which is not there yet.</p>"
+        "and see: the thoughts after such a link say anything, and the answer is a guess. Training these links comes "
+        "with the Train tab, which is not there yet.</p>"
     )

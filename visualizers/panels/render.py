@@ -147,7 +147,8 @@ def written(view: Scene, start: TurnStart) -> str:
             parts.append(Called(calls, report.tool, report.call, report.result, report.seconds, selected=chosen))
             calls += 1
     what = "writes the answer" if start.decodes else "writes text for the next agent"
-    return writing_html(start.turn, f"{view.title(start.role)} {what}, token by token.", parts)
+    lead = f"{view.title(start.role)} {what}, token by token."
+    return writing_html(start.turn, lead, parts, live=view.cursor is None)
 
 
 def prompt(view: Scene) -> str:
