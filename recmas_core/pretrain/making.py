@@ -130,8 +130,7 @@ def _taught(recipe: AgentRecipe, work: Path, system: SystemRecipe) -> Agent:
     model = make_model(recipe, tokenizer)
     model.load_state_dict(torch.load(_checkpoint(recipe, work), weights_only=True)["model"])
     torch.manual_seed(system.link_seed * 1_000 + recipe.seed)
-    home = "" if recipe is system.alone else recipe.name  # the one who is alone was taught no role
-    return Agent(recipe.name, model, tokenizer, InnerLink(recipe.width), wording=system.wording, home=home)
+    return Agent(recipe.name, model, tokenizer, InnerLink(recipe.width), wording=system.wording)
 
 
 def _tools(recipe: SystemRecipe, work: Path) -> dict[str, Tool]:
