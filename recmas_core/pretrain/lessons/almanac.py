@@ -15,12 +15,28 @@ def _sum(rng: random.Random, step: int) -> Sum:
 
 
 def _reflector(rng: random.Random, question: Sum, block: int, mix: Mix) -> list[Piece]:
-    """One more operation than the plan it reads; the plan of the first turn is empty."""
+    """One more operation than the plan it reads, which is drawn at random: it has to go on from it, not begin anew."""
     depth = 0 if block == 0 else rng.randint(1, MAX_OPERATIONS)
-    pieces: list[Piece] = []
+    kind, signs, pieces = question.kind, list[str](), list[Piece]()
     if depth:
-        pieces = [("toolcaller :", "given"), (question.plan(depth), "slot"), (";", "given")]
-    return [*pieces, ("reflector :", "given"), (question.plan(depth + 1), "say")]
+        kind = _other_kind(rng, kind)
+        signs = [rng.choice("+-*") for _ in question.operations[:depth]]
+        message = write_plan(kind, _continued(question, signs), depth)
+        pieces = [("toolcaller :", "given"), (message, "slot"), (";", "given")]
+    said = write_plan(kind, _continued(question, signs), depth + 1)
+    return [*pieces, ("reflector :", "given"), (said, "say")]
+
+
+def _other_kind(rng: random.Random, kind: str) -> str:
+    return kind if kind == "number" else rng.choice(sorted(PHRASES))
+
+
+def _continued(question: Sum, signs: list[str]) -> tuple[str, ...]:
+    """The question's own operations behind those that are settled: "again" repeats the one before, whatever it is."""
+    every = list(signs)
+    for sign, _, repeat in question.operations[len(signs) :]:
+        every.append(every[-1] if repeat and every else sign)
+    return tuple(every)
 
 
 def _toolcaller(rng: random.Random, question: Sum, block: int, mix: Mix) -> list[Piece]:
@@ -28,8 +44,7 @@ def _toolcaller(rng: random.Random, question: Sum, block: int, mix: Mix) -> list
     signs: list[str] = []
     for _ in question.operations:
         signs.append(rng.choice("+-*" if "*" not in signs else "+-"))
-    if question.kind != "number":
-        question = replace(question, kind=rng.choice(sorted(PHRASES)))
+    question = replace(question, kind=_other_kind(rng, question.kind))
     depth = rng.choice((1, 1, 2, 3, 3))
     plan = write_plan(question.kind, tuple(signs), depth)
     pieces: list[Piece] = [("reflector :", "given"), (plan, "slot"), (";", "given")]
