@@ -10,6 +10,7 @@ import pytest
 from recmas_core.patterns import SEQUENTIAL
 from recmas_core.records import Segment, Turn, frozen_array
 from visualizers.figures import stylesheet
+from visualizers.figures.calls import Called, Written, took, writing_html
 from visualizers.figures.meters import Meter, meters_html
 from visualizers.figures.probe_table import ProbeRow, probe_table_html
 from visualizers.figures.prompt import prompt_html
@@ -67,8 +68,10 @@ def turn(**changes: object) -> StripTurn:
         turn_strip_html([turn(title=EVIL, saying=EVIL)]),
         meters_html([Meter(EVIL, EVIL, EVIL)]),
         prompt_html([Segment((1,), None, EVIL), Segment((), "solver", EVIL)], SEQUENTIAL, filled={}),
+        writing_html(1, EVIL, [Written(0, EVIL, False), Called(0, EVIL, EVIL, EVIL, 0.1)]),
+        turn_strip_html([turn(calls=(EVIL,))]),
     ],
-    ids=["probe", "strip", "meters", "prompt"],
+    ids=["probe", "strip", "meters", "prompt", "writing", "calls"],
 )
 def test_no_text_becomes_markup(html: str) -> None:
     reader = Reader(html)
@@ -148,6 +151,44 @@ def test_a_slot_is_a_chip_in_its_senders_colour(filled: dict[str, int], text: st
     html = prompt_html([Segment((5,), None, "start 7 ; "), Segment((), "solver", text)], SEQUENTIAL, filled=filled)
     assert Reader(html).text == f"start 7 ; {shown}"
     assert role_colour(SEQUENTIAL, "solver") in html
+
+
+def test_turns_made_at_once_stand_in_one_group_and_others_do_not() -> None:
+    turns = [turn(index=i, role=name, title=name, stage=0) for i, name in enumerate(("math", "code", "science"))]
+    reader = Reader(turn_strip_html([*turns, turn(index=3, stage=1), turn(index=4, stage=0, round=2)]))
+    groups = [d for d in reader.all("div") if d.get("class") == "recmas-atonce"]
+    assert len(groups) == 1
+    assert groups[0]["aria-label"] == "At once"
+    assert [b["data-turn"] for b in reader.all("button")] == ["0", "1", "2", "3", "4"]
+    assert reader.broken == []
+
+
+def test_a_tool_call_is_a_button_of_its_own_behind_its_turn() -> None:
+    buttons = Reader(turn_strip_html([turn(index=7, calls=("search", "python"))])).all("button")
+    assert [(b["data-turn"], b.get("data-call")) for b in buttons] == [("7", None), ("7", "0"), ("7", "1")]
+    assert buttons[2]["aria-label"] == "Planner, tool call 2: python"
+
+
+def test_writing_shows_calls_where_they_were_made() -> None:
+    parts = [
+        Written(0, "<python>", False), Called(0, "python", "print(3)", "3", 0.012), Written(1, "3", False),
+        Called(1, "search", "Kesh", "error: nothing found", 1.4, selected=True), Written(2, "", True),
+    ]  # fmt: skip
+    html = writing_html(4, "The Tool-caller writes.", parts)
+    reader = Reader(html)
+    keys = [b["data-key"] for b in reader.all("button")]
+    assert keys == ["token-4-0", "called-4-0", "token-4-1", "called-4-1", "token-4-2"]
+    for text in ("print(3)", "12 ms", "1.4 s", "Kesh", "error: nothing found"):
+        assert text in reader.text
+    assert html.count("recmas-bad") == 1  # a failed call is told from one that worked
+    assert html.count("recmas-selected") == 1
+    assert "recmas-live" in writing_html(4, "", parts, live=True)
+    assert "recmas-live" not in html
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.0004, "0 ms"), (0.25, "250 ms"), (5.0, "5.0 s")])
+def test_durations_are_told_in_a_fitting_unit(seconds: float, words: str) -> None:
+    assert took(seconds) == words
 
 
 def latent(index: int, round_: int, role: str, thoughts: object) -> Turn:

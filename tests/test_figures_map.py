@@ -50,6 +50,18 @@ def test_chosen_and_newest_are_ringed() -> None:
     assert found["marker"]["size"][0] > found["marker"]["size"][1]
 
 
+def test_shadows_are_hollow_and_tied_to_the_thoughts_of_the_same_step() -> None:
+    points = [point(1, 1, 0, 0), point(2, 2, 0, 1)]
+    shadows = [point(5, 5, 0, 1), point(9, 9, 3, 0, 2)]
+    found = traces(points=points, cloud=None, shadows=shadows)
+    assert found["shadows"]["x"] == [5, 9]
+    assert all(symbol.endswith("-open") for symbol in found["shadows"]["marker"]["symbol"])
+    assert found["ties"]["x"] == [2, 5, None]  # the other shadow has no counterpart yet
+    assert found["thoughts"]["x"] == [1, 2]
+    assert found["layout"]["xaxis"]["range"][1] > 9
+    assert "shadows" not in traces(points=points, cloud=None)
+
+
 def test_nothing_hides_the_live_points() -> None:
     """SVG traces are drawn in order; plotly's WebGL canvas would lie over all of them."""
     figure = latent_map(points=[point(1, 1)], cloud=CLOUD, anchors=CLOUD)

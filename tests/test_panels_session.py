@@ -213,7 +213,8 @@ def test_a_tool_call_is_a_step_of_its_own() -> None:
     _begin(session, system, rounds=1)
     steps = []
     while not session.moment.finished:
-        steps.append([type(e) for e in _drain(session, one_step) if isinstance(e, Thought | Transfer | Token | ToolCall)])
+        made = _drain(session, one_step)
+        steps.append([type(e) for e in made if isinstance(e, Thought | Transfer | Token | ToolCall)])
     assert [ToolCall] in steps
     assert all(len(step) == 1 for step in steps)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny import deliberating, tiny_pattern_system
 
 import recmas_core as rm
-from recmas_core.records import Thought, Trace, Transfer, TurnStart
+from recmas_core.records import Thought, ToolCall, Trace, Transfer, TurnDone, TurnStart
 from recmas_core.tasks.base import Reading
 from visualizers.panels import render
 from visualizers.panels.atlas import Atlas
@@ -114,7 +115,7 @@ def test_the_pieces_say_what_the_engine_says(system: rm.System, trace: Trace, no
     assert f"{score:.2f}" in screen.table
     assert "3 latent thoughts from Planner" in screen.prompt
     assert "round 1, Critic" in screen.when
-    assert "<dd>6</dd>" in screen.meters  # two turns of three thoughts
+    assert '<dd title="6">6</dd>' in screen.meters  # two turns of three thoughts
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,89 @@ def test_before_a_run_everything_can_be_drawn(system: rm.System, notes: Notes, a
     assert screen.strip.count("disabled") == 9
     figure = json.loads(map_panel(view, notes, atlas, Shown("planner", "thoughts")).figure)
     assert not next(t for t in figure["data"] if t["name"] == "thoughts")["x"]
+
+
+@pytest.fixture(scope="module")
+def mixture() -> rm.System:
+    return tiny_pattern_system(rm.PATTERNS["mixture"])
+
+
+@pytest.fixture(scope="module")
+def mixed(mixture: rm.System) -> Trace:
+    return mixture.solve(QUESTION, rounds=2, latent_steps=2, max_new_tokens=4)
+
+
+def _until(trace: Trace, kind: type, count: int) -> Trace:
+    """The trace up to its `count`-th event of a kind."""
+    at = [i for i, e in enumerate(trace.events) if isinstance(e, kind)][count - 1]
+    return replace(trace, events=trace.events[: at + 1])
+
+
+def test_while_specialists_think_all_of_them_are_shown(mixture: rm.System, mixed: Trace) -> None:
+    view = scene(mixture.pattern, _until(mixed, Thought, 3), None, 2)
+    assert view.at_work == ("math", "code", "science")
+    assert [start.role for start in view.shown] == ["math", "code", "science"]
+    screen = render.render(view, Notes(mixture), None, None)
+    assert screen.prompt.count("recmas-reader") == 3
+    assert screen.table.count("<tr data-turn") == 3
+    assert "Math, Code and Science made thought 1." in status(view, running=True)
+
+
+def test_a_moment_of_one_specialist_shows_how_far_the_others_had_come(mixture: rm.System, mixed: Trace) -> None:
+    shown = prefix(mixed, Cursor(1, 1))  # the code specialist's second thought
+    assert [(t.role, t.step) for t in shown.thoughts] == [
+        ("math", 0), ("code", 0), ("science", 0), ("math", 1), ("code", 1),
+    ]  # fmt: skip
+    view = scene(mixture.pattern, mixed, Cursor(1, 1), 2)
+    assert view.role == "code"
+    assert [start.role for start in view.shown] == ["code"]
+    assert view.chosen is not None
+    assert (view.chosen.role, view.chosen.step) == ("code", 1)
+
+
+def test_a_stage_sends_at_once_and_says_so(mixture: rm.System, mixed: Trace) -> None:
+    view = scene(mixture.pattern, _until(mixed, Transfer, 3), None, 2)
+    assert view.hops == (("math", "summarizer"), ("code", "summarizer"), ("science", "summarizer"))
+    assert "Math's, Code's and Science's thoughts went over the links to Summarizer." in status(view, running=True)
+    view = scene(mixture.pattern, _until(mixed, TurnDone, 4), None, 2)
+    assert view.hops == tuple(("summarizer", role) for role in ("math", "code", "science"))
+    assert "Summarizer finished and sent its thoughts to Math, Code and Science." in status(view, running=True)
+
+
+def test_the_map_that_follows_holds_still_while_several_think(mixture: rm.System, mixed: Trace) -> None:
+    for thoughts in range(1, 7):
+        view = scene(mixture.pattern, _until(mixed, Thought, thoughts), None, 2)
+        assert which_map(view, Moment()) == Shown("math", "thoughts")
+        view = scene(mixture.pattern, _until(mixed, Thought, thoughts), Cursor(2, 0), 2)
+    assert which_map(view, Moment()) == Shown("science", "thoughts")  # the reader chose a thought of it
+    assert which_map(view, Moment(map_of="code", space="received")) == Shown("code", "received")
+
+
+def test_tool_calls_are_moments_and_shown_with_their_results() -> None:
+    system = deliberating()
+    trace = system.solve(QUESTION, rounds=1, latent_steps=2, max_new_tokens=40)
+    calls = [e for e in trace.events if isinstance(e, ToolCall)]
+    assert calls
+    turn = calls[0].turn
+    assert Cursor(turn, call=0) in moments(trace)
+    shown = prefix(trace, Cursor(turn, call=0))
+    assert shown.events[-1] is calls[0]
+    view = scene(system.pattern, trace, Cursor(turn, call=0), 1)
+    screen = render.render(view, Notes(system), None, None)
+    assert screen.table.count("recmas-call-time") == 1
+    assert "recmas-selected" in screen.table
+    assert "tool call 1" in screen.when
+    assert "called" in status(scene(system.pattern, shown, None, 1), running=True)
+    whole = render.render(scene(system.pattern, trace, None, 1), Notes(system), None, None)
+    assert whole.table.count("recmas-call-time") == len(calls)
+    assert whole.strip.count("recmas-call-mark") == len(calls)
+
+
+def test_an_agent_in_another_role_is_captioned_by_what_it_was_taught(own_system: rm.System) -> None:
+    agent = own_system.agents["solver"]
+    assert render.caption("solver", agent) == f"{render.model_name(agent.family)} · d {agent.hidden_size}"
+    agent.home = "solver"
+    assert render.caption("planner", agent).startswith("solver · ")
 
 
 def test_a_memo_forgets_the_oldest_beyond_its_bound() -> None:

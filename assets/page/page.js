@@ -19,7 +19,11 @@ window.recmas = (() => {
     });
     keepFocus(element, watch);
     watch("value", () => {
-      const newest = element.querySelector(".recmas-running");
+      const turns = element.querySelectorAll(".recmas-running, .recmas-turn[aria-pressed=true]");
+      let newest = turns[turns.length - 1];
+      while (newest && newest.nextElementSibling && newest.nextElementSibling.matches(".recmas-call-mark")) {
+        newest = newest.nextElementSibling;
+      }
       if (newest) keepInView(newest);
       if (element.querySelector(".recmas-live")) toEnd(element);
     });

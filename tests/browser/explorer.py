@@ -12,7 +12,7 @@ CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE = 60.0  # seconds until a condition counts as never coming true
+PATIENCE = 90.0  # seconds until a condition counts as never coming true
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = PATIENCE, what: str = "a condition") -> Any:

@@ -35,7 +35,7 @@ def probe_table_html(rows: Sequence[ProbeRow], *, measure: str = "probability") 
 
     Args:
         rows: The thoughts, in the order to show.
-        measure: What the scores are, for the caption and the hover text.
+        measure: What the scores are, for the hover text.
     """
     if not rows:
         return '<p class="recmas-empty">No thoughts yet. Press Step: each thought appears here as it is made.</p>'
@@ -43,8 +43,7 @@ def probe_table_html(rows: Sequence[ProbeRow], *, measure: str = "probability") 
     head = "".join(f'<th scope="col">{i}.</th>' for i in range(1, width + 1))
     body = "".join(_row(row, width, measure) for row in rows)
     return (
-        '<table class="recmas-probe"><caption>Likeliest words of each thought '
-        f"(r round, t thought); bars: {escape(measure)}</caption>"
+        '<table class="recmas-probe"><caption>Likeliest words after each thought (r round, t thought)</caption>'
         f'<thead><tr><th scope="col">thought</th>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
 

@@ -72,7 +72,8 @@ def cast_html(catalogue: Catalogue, lineup: Lineup, system: System | None) -> st
     rows = "".join(
         f'<label class="recmas-cast" style="--recmas-role:{role_colour(pattern, role.name)}">'
         f'<span class="recmas-cast-role" title="{escape(role.about)}"><span class="recmas-dot"></span>'
-        f'{escape(role.title)}</span><select data-send="cast" data-role="{escape(role.name)}" '
+        f'{escape(role.title)}</span><select aria-label="{escape(role.title)}" data-send="cast" '
+        f'data-role="{escape(role.name)}" '
         f'data-key="cast-{escape(role.name)}">'
         f"{_options(catalogue, offer, role.title, own[role.name], chosen[role.name])}</select></label>"
         for role in pattern.roles

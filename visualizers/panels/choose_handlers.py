@@ -177,12 +177,10 @@ def trained_note(trained: tuple[int, int] | None, thoughts: Any) -> str:
     if trained is None:
         return ""
     low, high = trained
+    taught = f"The agents were trained with {low if low == high else f'{low} to {high}'} thoughts a turn"
     if low <= thoughts <= high:
-        return f'<p class="recmas-hint">The agents were trained with {low} to {high} thoughts a turn.</p>'
-    return (
-        f'<p class="recmas-hint recmas-outside">The agents were trained with {low} to {high} thoughts a turn, '
-        f"never with {int(thoughts)}: expect wrong answers.</p>"
-    )
+        return f'<p class="recmas-hint">{taught}.</p>'
+    return f'<p class="recmas-hint recmas-outside">{taught}, never with {int(thoughts)}: expect wrong answers.</p>'
 
 
 def tools_note(system: System) -> str:

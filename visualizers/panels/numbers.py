@@ -29,7 +29,7 @@ def meters(view: Scene, task: Task | None, reading: Reading | None) -> str:
             *(called if any(role.tools for role in view.pattern.roles) else ()),
             Meter("Time", f"{1000 * seconds:.0f} ms", "The engine's own work, waiting for you left out."),
             Meter(
-                "Like round before",
+                "Like last round",
                 "–" if last is None else f"{alike[last]:.2f}",
                 "Mean cosine of the newest turn's thoughts with the same role's thoughts one round before.",
             ),

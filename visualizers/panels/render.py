@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from recmas_core.agents import Agent
 from recmas_core.patterns import Place
 from recmas_core.records import Thought, Token, ToolCall, Turn, TurnDone, TurnStart
 from recmas_core.tasks import Task
@@ -69,9 +70,15 @@ def topology(view: Scene, notes: Notes | None) -> str:
         round=0 if start is None else start.round,
         rounds=view.rounds,
     )
-    captions = {role: f"{model_name(a.family)} · d {a.hidden_size}" for role, a in agents.items()}
+    captions = {role: caption(role, agent) for role, agent in agents.items()}
     untrained = () if notes is None else notes.system.untrained
     return topology_svg(view.pattern, activity, captions=captions, untrained=untrained)
+
+
+def caption(role: str, agent: Agent) -> str:
+    """An agent in a few words: its family and width, or for one from another role what it was taught to be."""
+    family = model_name(agent.family)
+    return f"{agent.home} · {family}" if agent.home not in ("", role) else f"{family} · d {agent.hidden_size}"
 
 
 def strip(view: Scene, notes: Notes | None) -> str:
