@@ -193,6 +193,8 @@ class Api:
             }  # fmt: skip
 
     def _lineup(self, system: str, agents: dict | None) -> Lineup:
+        if not isinstance(system, str):
+            raise BadInput("system", f"is {str(system)[:40]!r}", "Give the name of one, or nothing.")
         if agents is not None and not isinstance(agents, dict):
             raise BadInput("agents", f"is {str(agents)[:40]!r}", 'Give {"role": "an agent\'s key"}.')
         return self._shelf.catalogue.lineup(system or self._shelf.first.system, agents)

@@ -49,14 +49,10 @@ def _line(offer: Offer) -> str:
 
 
 def chain(pattern: Pattern) -> str:
-    """A pattern in one line of coloured names."""
-    chips = {
-        role.name: f'<span class="recmas-role" style="--recmas-role:{role_colour(pattern, role.name)}">'
-        f"{escape(role.title)}</span>"
-        for role in pattern.roles
-    }
+    """A pattern in one line: who speaks, in what order, and whether it begins anew."""
+    titles = {role.name: escape(role.title) for role in pattern.roles}
     loop = ' <span title="feedback: the next round begins">↺</span>' if any(e.feedback for e in pattern.edges) else ""
-    return " → ".join(" + ".join(chips[name] for name in stage) for stage in pattern.stages) + loop
+    return " → ".join(" + ".join(titles[name] for name in stage) for stage in pattern.stages) + loop
 
 
 def cast_html(catalogue: Catalogue, lineup: Lineup, system: System | None) -> str:
