@@ -38,6 +38,7 @@ class Explorer:
         self._url, self.requests, self.errors = url, [], []  # type: ignore[var-annotated]
         self._context = browser.new_context(viewport={"width": width, "height": height})
         self.page = self._context.new_page()
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(f"{url}/?__theme={theme}")
