@@ -169,7 +169,7 @@ def test_open_tools_picks_what_there_is(search: CorpusSearch, tmp_path: Path) ->
     tools = open_tools(("python", "search"), corpus=corpus)
     assert list(tools) == ["python", "search"]
     assert isinstance(tools["python"], PythonTool)
-    assert tools["search"].source == f"the corpus corpus.jsonl, {len(ROWS)} texts"
+    assert tools["search"].source == f"{len(ROWS)} texts of corpus.jsonl"
     for key in ("", "  ", None):
         assert isinstance(open_tools(["search"], corpus=corpus, search_key=key)["search"], CorpusSearch)
     with_key = open_tools(["search"], corpus=corpus, search_key="tvly-x")["search"]

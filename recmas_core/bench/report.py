@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from recmas_core.bench.large import PROMPT, large_question, large_system
 from recmas_core.bench.rivals import Timing, bare_run, engine_run, recorded, reload, wasteful_run
 from recmas_core.bench.startup import startup_ratio
 from recmas_core.loading import assets_folder
+from recmas_core.patterns import MIXTURE
 from recmas_core.records import RunConfig
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
@@ -23,9 +25,9 @@ def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
 
     Args:
         repeats: Counted runs of each contestant, taken in turn; (b) on the large triple is run once.
-        only: Parts to run ("embedded", "large", "startup"); None for all.
+        only: Parts to run ("embedded", "large", "stages", "startup"); None for all.
     """
-    parts = only or ("embedded", "large", "startup")
+    parts = only or ("embedded", "large", "stages", "startup")
     if "embedded" in parts or "large" in parts:
         yield HEADER
         yield "|---" * 9 + "|"
@@ -41,9 +43,34 @@ def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
             system = reload(Path(folder))
             config = system.config(large_question(), rounds=3, latent_steps=32, max_new_tokens=16)
             yield row(f"3 x 50M Qwen3, prompt {PROMPT}, 32 thoughts", system, Path(folder), config, repeats, 1)
+    if "stages" in parts:
+        yield "\nSpecialists of one stage in a thread each, against one after the other:"
+        embedded = reload(assets_folder() / "mixture")
+        question = TASKS["fields"].sample(1, seed=7)[0].question
+        yield stage_line("embedded Mixture", embedded, embedded.config(question, rounds=3), 4 * repeats)
+        big = large_system(MIXTURE)
+        config = big.config(large_question(), rounds=2, latent_steps=16, max_new_tokens=1)
+        yield stage_line("4 x 50M Qwen3", big, config, repeats)
     if "startup" in parts:
         ours, empty, ratio = startup_ratio(assets_folder().parent / "app.py", repeats=min(repeats, 3))
         yield f"\nstart-up: page answers after {ours:.1f} s, an empty page after {empty:.1f} s: ratio {ratio:.2f}"
+
+
+def stage_line(name: str, system: System, config: RunConfig, repeats: int) -> str:
+    """How much faster a run is when roles of one stage compute at once: medians and the ratio pair by pair."""
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for count in range(repeats + 1):  # the first run of a kind is not counted
+        for threads, times in seconds.items():
+            system.threads = threads
+            started = time.perf_counter()
+            for _ in system.start(config):
+                pass
+            if count:
+                times.append(time.perf_counter() - started)
+    system.threads = None
+    ratio = statistics.median(one / many for one, many in zip(seconds[False], seconds[True], strict=True))
+    one, many = (statistics.median(times) * 1000 for times in seconds.values())
+    return f"- {name}: {one:.0f} ms one after the other, {many:.0f} ms at once: {ratio:.2f} times as fast"
 
 
 def row(name: str, system: System, folder: Path, config: RunConfig, repeats: int, wasteful_repeats: int) -> str:

@@ -101,7 +101,7 @@ class CorpusSearch:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._rows = read_corpus(self.path)
-        self.source = f"the corpus {self.path.name}, {len(self._rows)} texts"
+        self.source = f"{len(self._rows)} texts of {self.path.name}"
         self._lock = threading.Lock()
         self._index: BM25 | None = None
 
