@@ -156,6 +156,7 @@ def _word_trace(islands: Sequence[Island]) -> dict[str, Any]:
         "text": [f"<b>{_safe(island.word)}</b>" for island in islands],
         "textposition": "top center",
         "textfont": {"size": 14, "color": [theme.word_colour(island.word) for island in islands]},
+        "cliponaxis": False,  # a long word at the cloud's edge is read whole
         "hoverinfo": "skip",
     }
 
