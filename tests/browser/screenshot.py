@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.explorer import CHROMIUM_FLAGS, Explorer
 from tests.browser.serving import page_server
 
-QUESTION = "start 4 s1 + 9 s2 * 3 s3 - 5 s4 + 2 s5 * 7 s6 - 8 s7 + 6"
+QUESTION = "s1 protons of heaviest carbon oxygen boron s2 + 5 s3 max with 6"
 
 
 def main(target: str) -> None:
@@ -19,9 +19,10 @@ def main(target: str) -> None:
     with page_server(Path(target).with_suffix(".log")) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
         explorer = Explorer(browser, url, width=1440, height=900, theme="light")
+        explorer.pick_pattern("Mixture")
         explorer.fill("Question", QUESTION)
         explorer.choose("fast")
-        for ended in ("Round 1: Solver finished", "Round 2: Solver finished"):
+        for ended in ("Round 1: Summarizer finished", "Round 2: Summarizer finished"):
             explorer.press("Round")
             explorer.until(lambda ended=ended: explorer.status.startswith(ended) and "Paused" in explorer.status)
         explorer.until(lambda: explorer.ready_map, "umap-learn to be ready")
