@@ -11,7 +11,7 @@ from recmas_core.tasks.chain import VOCABULARY
 from visualizers import theme
 
 SIX = tuple(Role(f"r{i}", f"R{i}", "") for i in range(6))
-WIDE = Pattern("wide", "Wide", "", SIX, (tuple(r.name for r in SIX),), (Edge("r0", "r1", feedback=True),), "r0")
+WIDE = Pattern("wide", "Wide", "", SIX, (tuple(r.name for r in SIX),), (Edge("r0", "r1", feedback=True),), "r5")
 WORDS = (*VOCABULARY, "", "Paris", " the", "▁the", "<eos>", "漢")
 
 

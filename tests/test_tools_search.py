@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,3 +188,19 @@ def test_open_tools_refuses_what_there_is_not(tmp_path: Path) -> None:
         open_tools(["search"])
     with pytest.raises(SystemNotFound):
         open_tools(["search"], corpus=tmp_path / "none.jsonl")
+
+
+def test_a_search_leaves_other_libraries_one_thread(write: Writer) -> None:
+    """It is the first to import numba, where umap-learn was not needed yet: in a process of its own."""
+    code = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from recmas_core.tools import CorpusSearch\n"
+        "CorpusSearch(sys.argv[1]).call('kesh')\n"
+        "import numba; print(numba.config.NUMBA_NUM_THREADS, torch.get_num_threads())\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_NUM_THREADS"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(write(json.dumps({"title": "Kesh", "text": "A town ."}) + "\n"))], capture_output=True, text=True, check=True, env=environment,
+        cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert run.stdout.split() == ["1", "1"]

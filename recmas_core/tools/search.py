@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from dataclasses import dataclass
@@ -146,6 +147,9 @@ class CorpusSearch:
     def _ready(self) -> BM25:
         with self._lock:
             if self._index is None:
+                # bm25s imports numba, which reads this once: with more threads, umap-learn, if it works in an agent's
+                # thread later, would leave torch there with as many, and sums of latents in another order
+                os.environ.setdefault("NUMBA_NUM_THREADS", "1")
                 from bm25s import BM25
 
                 index = BM25(method="lucene", backend="numpy")
