@@ -199,8 +199,8 @@ def test_a_search_leaves_other_libraries_one_thread(write: Writer) -> None:
         "import numba; print(numba.config.NUMBA_NUM_THREADS, torch.get_num_threads())\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_NUM_THREADS"}
-    run = subprocess.run(
-        [sys.executable, "-c", code, str(write(json.dumps({"title": "Kesh", "text": "A town ."}) + "\n"))], capture_output=True, text=True, check=True, env=environment,
-        cwd=Path(__file__).parent.parent,
-    )  # fmt: skip
+    path = write(json.dumps({"title": "Kesh", "text": "A town ."}) + "\n")
+    command = [sys.executable, "-c", code, str(path)]
+    root = Path(__file__).parent.parent
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=root)
     assert run.stdout.split() == ["1", "1"]
