@@ -146,6 +146,19 @@ def test_a_loop_is_cast_with_the_shipped_agents_and_knows_what_most_of_them_know
     assert not catalogue.is_own(lineup)
 
 
+def test_thoughts_are_as_many_as_all_chosen_agents_were_taught() -> None:
+    """The shipped planner was taught 3 to 7, the specialists 4: together they think 4."""
+    shipped = read_catalogue()
+    chain = {"agent1": "embedded:planner", "agent2": "embedded:critic"}
+    assert shipped.thoughts(shipped.lineup("sequential")) == 3
+    assert shipped.thoughts(shipped.lineup("mixture")) == 4
+    assert shipped.thoughts(shipped.lineup("loop2", chain)) == 3
+    assert shipped.thoughts(shipped.lineup("loop2", chain), wish=6) == 6
+    mixed = shipped.lineup("loop3", {**chain, "agent3": "embedded:math"})
+    assert shipped.thoughts(mixed) == 4
+    assert shipped.thoughts(shipped.lineup("mixture", {"math": "embedded:planner"}), wish=7) == 4
+
+
 def test_every_role_can_be_given_every_agent_its_own_first(catalogue: Catalogue) -> None:
     html = cast_html(catalogue, catalogue.lineup("mixture"), None)
     assert html.count("<select") == 4

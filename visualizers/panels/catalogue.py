@@ -11,6 +11,7 @@ from recmas_core.errors import RecmasError, SystemNotFound
 from recmas_core.loading import EmbeddedAgent, assets_folder, embedded_agents, embedded_systems
 from recmas_core.manifest import read_manifest
 from recmas_core.patterns import Pattern, loop_pattern
+from recmas_core.records import MAX_LATENT_STEPS
 from recmas_core.tasks import TASKS, Task
 
 OWN_LOOP = "Your own loop"
@@ -50,6 +51,7 @@ class Offer:
         folder: Where its own agents are; None where every agent is chosen by the reader.
         task: The little world of its own agents.
         thoughts: Thoughts per turn by default.
+        trained: Fewest and most thoughts per turn that its agents were taught; None if unknown.
         own: For each role the key of the agent that comes with it; empty where there is none.
         failure: Why it cannot be run, "" if it can.
     """
@@ -60,6 +62,7 @@ class Offer:
     folder: Path | None = None
     task: Task | None = None
     thoughts: int = _LOOP_THOUGHTS
+    trained: tuple[int, int] | None = None
     own: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
 
@@ -167,6 +170,21 @@ class Catalogue:
         known = Counter(worlds[key] for _, key in lineup.agents if worlds.get(key))
         return TASKS[known.most_common(1)[0][0]] if known else None
 
+    def thoughts(self, lineup: Lineup, *, wish: float | None = None) -> float:
+        """Thoughts per turn for a system: the wish, or the default, moved to what all of its agents were taught.
+
+        It stays as it is where there is no such number.
+        """
+        offer = self.offer(lineup.system)
+        homes = [agent.system for _, key in lineup.agents for agent in self.agents if agent.key == key]
+        spans = [self._owners[home][0].trained for home in homes if home in self._owners]
+        if offer.folder is not None:
+            spans.append(offer.trained)
+        taught = [span for span in spans if span is not None]
+        low, high = max((a for a, _ in taught), default=1), min((b for _, b in taught), default=MAX_LATENT_STEPS)
+        wanted = offer.thoughts if wish is None else wish
+        return wanted if low > high else min(max(wanted, low), high)
+
     def _owner(self, system: str) -> tuple[Offer, Pattern]:
         if system not in self._owners:
             raise SystemNotFound(f"system {str(system)[:60]!r}", "is not offered", f"Choose one of {[*self._owners]}.")
@@ -214,4 +232,4 @@ def _offer(name: str, folder: Path, agents: Sequence[EmbeddedAgent]) -> Offer:
     kept = read_manifest(folder)
     keys = {agent.role: agent.key for agent in agents}
     own = {role: keys.get(role, str(folder / member.folder)) for role, member in kept.agents.items()}
-    return Offer(name, kept.title, (kept.pattern,), folder, kept.task, kept.latent_steps, own)
+    return Offer(name, kept.title, (kept.pattern,), folder, kept.task, kept.latent_steps, kept.trained_steps, own)

@@ -74,7 +74,10 @@ class Choose:
         visitor, controls = self._explore.visitor(request), Controls(*values)
         try:
             visitor.cast(str(event.role), str(event.value))
-            asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+            number = isinstance(controls.thoughts, int | float)
+            wish = controls.thoughts if number else None  # what is no number is said to be none when it is run
+            thoughts = self._shelf.catalogue.thoughts(visitor.lineup, wish=wish)
+            asked = Asked(controls.question, controls.rounds, thoughts, controls.seed)
             return self._all(visitor, asked, controls)
         except Exception as error:
             return self._failed(error)
@@ -118,8 +121,8 @@ class Choose:
         return self._shelf.catalogue.task(self._explore.visitor(request).lineup)
 
     def _asked(self, lineup: Lineup) -> Asked:
-        task, offer = self._shelf.catalogue.task(lineup), self._shelf.catalogue.offer(lineup.system)
-        return Asked(examples_of(task)[0], ROUNDS, offer.thoughts, 0)
+        catalogue = self._shelf.catalogue
+        return Asked(examples_of(catalogue.task(lineup))[0], ROUNDS, catalogue.thoughts(lineup), 0)
 
     def _all(self, visitor: Visitor, asked: Asked, before: Controls) -> tuple[Any, ...]:
         """The left side and the stage for what the visitor looks at now; loading begins if it is not loaded."""
