@@ -211,3 +211,18 @@ def test_a_transplanted_value_goes_through_the_rest_of_the_question() -> None:
     sums = [parse_sum(text) for text in ("What is 20, plus 11, again 12?", "What is 50, times 11, and 12?")]
     first, second = (almanac.example(each) for each in sums if each is not None)
     assert almanac.transplant(first, second, 0) == str(20 * 11 * 12)  # "again" repeats the donor's sign
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("How tall is Kesh, plus 48, again 12, times 31?", "two|2 operations at most"),
+        ("What is 12, times 13, times 14?", "one product at most"),
+        ("What is 12, plus 500?", "11 to 99"),
+    ],
+)
+def test_what_lies_beyond_the_agents_lessons_is_said(text: str, word: str) -> None:
+    reading = TASKS["almanac"].read(text)
+    assert reading.answer is not None
+    assert re.search(word, reading.note)
+    assert "may be wrong" in reading.note

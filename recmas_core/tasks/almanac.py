@@ -1,7 +1,7 @@
 """The almanac: facts of made-up towns that must be looked up, and sums beyond what little agents can do.
 
-A question such as ``How tall is Kesh, plus 48, times 12?`` names a source (a number, or a fact about a town) and up to
-three operations. The reflector plans: what kind of source, then which operation, one more in every round. The
+A question such as ``How tall is Kesh, plus 48, times 12?`` names a source and operations: up to three after a number, up
+to two after a fact about a town. The reflector plans: what kind of source, then which operation, one more in every round. The
 tool-caller knows no phrase of a question's language: it writes tool calls from the plan, copying numbers and names
 from the question, and reads their results. All towns and facts are inventions, so no agent can know them.
 """
@@ -19,6 +19,7 @@ from recmas_core.tasks.base import Example, Reading
 from recmas_core.tasks.splits import distinct
 
 MAX_OPERATIONS = 3
+MAX_AFTER_FACT = 2
 MAX_ROUNDS = 6
 UNKNOWN, NOTHING = "?", "."  # in a plan: not planned yet; no further operation
 TOWNS = (
@@ -153,7 +154,7 @@ def planned(plan: str) -> tuple[str, tuple[str, ...]]:
 def draw_sum(rng: Random) -> Sum:
     """A random question: half start from a number, with one to three operations, half from a fact, with up to two."""
     kind = "number" if rng.random() < 0.5 else rng.choice(sorted(_FACTS))
-    count = rng.randint(1, 3) if kind == "number" else rng.randint(0, 2)
+    count = rng.randint(1, MAX_OPERATIONS) if kind == "number" else rng.randint(0, MAX_AFTER_FACT)
     signs: list[str] = []
     for _ in range(count):  # one product at most: results stay short enough to be read back
         signs.append(rng.choice("+-*" if "*" not in signs else "+-"))
@@ -208,9 +209,9 @@ class AlmanacTask:
     name: str = "almanac"
     title: str = "An almanac and large sums"
     about: str = (
-        "Start from a number or from a fact about a made-up town, then up to three operations, from left to right: "
-        "'How tall is Kesh, plus 48, again 12, times 31?' ('again' repeats the operation before it). The towns' facts "
-        "stand in a corpus of 120 short texts that come with the page."
+        "Start from a number, then up to three operations from left to right: 'What is 37, plus 48, again 12, times "
+        "31?' ('again' repeats the operation before it). Or start from a fact about a made-up town, then up to two: "
+        "'How tall is Kesh, plus 48, times 31?' The facts stand in a corpus of 120 short texts that come with the page."
     )
     limit: str = (
         "The reflector understands the question but cannot act; one turn of it plans one more operation, so three "
@@ -254,6 +255,9 @@ class AlmanacTask:
             note = "The agents were taught numbers from 11 to 99 and one product at most; they may be wrong."
             return Reading(known.words, known.answer, note)
         n = len(known.operations)
+        if known.kind != "number" and n > MAX_AFTER_FACT:
+            note = f"The agents were taught {MAX_AFTER_FACT} operations at most after a fact; they may be wrong."
+            return Reading(known.words, known.answer, note)
         need = max(1, n)
         note = f"{n} operation{'s' * (n != 1)}: needs {need} round{'s' * (need > 1)}."
         return Reading(known.words, known.answer, note)
