@@ -1,9 +1,9 @@
 """The almanac: facts of made-up towns that must be looked up, and sums beyond what little agents can do.
 
-A question such as ``How tall is Kesh, plus 48, times 12?`` names a source and operations: up to three after a number, up
-to two after a fact about a town. The reflector plans: what kind of source, then which operation, one more in every round. The
-tool-caller knows no phrase of a question's language: it writes tool calls from the plan, copying numbers and names
-from the question, and reads their results. All towns and facts are inventions, so no agent can know them.
+A question such as ``How tall is Kesh, plus 48, times 12?`` names a source and operations: up to three after a number,
+up to two after a fact about a town. The reflector plans: what kind of source, then which operation, one more in every
+round. The tool-caller knows no phrase of a question's language: it writes tool calls from the plan, copying numbers
+and names from the question, and reads their results. All towns and facts are inventions: no agent can know them.
 """
 
 from __future__ import annotations
