@@ -144,13 +144,6 @@ def write_plan(kind: str, signs: tuple[str, ...], depth: int) -> str:
     return " ".join((kind, *slots))
 
 
-def planned(plan: str) -> tuple[str, tuple[str, ...]]:
-    """(kind, signs) that a plan settles: its signs up to the first that is open or missing."""
-    kind, *slots = plan.split()
-    end = next((i for i, slot in enumerate(slots) if slot not in _APPLY), len(slots))
-    return kind, tuple(slots[:end])
-
-
 def draw_sum(rng: Random) -> Sum:
     """A random question: half start from a number, with one to three operations, half from a fact, with up to two."""
     kind = "number" if rng.random() < 0.5 else rng.choice(sorted(_FACTS))

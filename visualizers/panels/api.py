@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -69,7 +70,8 @@ class Api:
     """The endpoints of one page. Every error reaches the caller as a gr.Error with its message.
 
     Each takes `system`, the name of one that the page offers ("" for the one shown first), and where it runs one also
-    `agents`, the keys of other agents by role, and `tools`, whether tools may be called.
+    `agents`, the keys of other agents by role, and `tools`, whether tools may be called. Without `thoughts` a turn has
+    as many as the chosen agents were taught.
 
     Args:
         shelf: The systems that can be run.
@@ -91,7 +93,7 @@ class Api:
         self,
         question: str,
         rounds: int = 3,
-        thoughts: int = 3,
+        thoughts: int | None = None,
         seed: int = 0,
         mode: str = "latent",
         system: str = "",
@@ -112,7 +114,7 @@ class Api:
         self,
         question: str,
         rounds: int = 3,
-        thoughts: int = 3,
+        thoughts: int | None = None,
         seed: int = 0,
         mode: str = "latent",
         system: str = "",
@@ -153,7 +155,7 @@ class Api:
         turn: int = 0,
         step: int = 0,
         rounds: int = 3,
-        thoughts: int = 3,
+        thoughts: int | None = None,
         seed: int = 0,
         system: str = "",
         agents: dict | None = None,
@@ -200,5 +202,8 @@ class Api:
         return self._shelf.catalogue.lineup(system or self._shelf.first.system, agents)
 
     def _job(self, choices: Choices, system: str, agents: dict | None) -> tuple[Entry, Job]:
-        entry = self._shelf.entry(self._lineup(system, agents))
+        lineup = self._lineup(system, agents)
+        entry = self._shelf.entry(lineup)
+        if choices.thoughts is None:
+            choices = replace(choices, thoughts=self._shelf.catalogue.thoughts(lineup))
         return entry, choices.job(entry.system)
