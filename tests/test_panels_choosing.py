@@ -210,6 +210,18 @@ def test_a_run_that_is_left_is_paused_and_goes_on_later(page: Page) -> None:
     assert "answers:" in page.run(rounds=3)["status"]
 
 
+def test_a_map_chosen_while_the_last_moment_is_drawn_is_drawn_too(page: Page) -> None:
+    page.settle()
+    session, last = page.visitor.session, ""
+    for outputs in page.explore.run(page.request, *page.values()):
+        screen = dict(zip(OUTPUTS, outputs, strict=True))
+        whole = all(isinstance(value, str) for value in outputs)
+        if whole and session.moment.finished and session.moment.map_of is None:
+            session.show_map("code")  # as a press does that comes while this screen is under way
+        last = screen["map"] if isinstance(screen["map"], str) else last
+    assert json.loads(last)["layout"]["meta"]["key"] == "code.thoughts"
+
+
 def test_another_agent_begins_a_desk_of_its_own_and_the_old_run_comes_back(page: Page) -> None:
     before = page.run()
     changed = page.cast("summarizer", "embedded:learner")

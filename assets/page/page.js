@@ -31,9 +31,18 @@ window.recmas = (() => {
 
   /* Radios and selects in a piece of HTML: each says by data-send which event its choice is. */
   function fields(element, trigger, watch) {
+    const send = (field) => trigger(field.dataset.send, { value: field.value, role: field.dataset.role || "" });
+    let changed = null;
     element.addEventListener("change", (event) => {
       const field = event.target.closest("[data-send]");
-      if (field) trigger(field.dataset.send, { value: field.value, role: field.dataset.role || "" });
+      changed = field;
+      if (field) send(field);
+    });
+    /* pressing what is chosen already changes nothing for the browser, but may mean "keep to this one" */
+    element.addEventListener("click", (event) => {
+      const field = event.target.closest("[data-again]");
+      changed = null;
+      if (field) setTimeout(() => { if (changed !== field) send(field); });
     });
     keepFocus(element, watch);
     /* the browser keeps what a person chose over what is drawn later: what is drawn is what holds */

@@ -132,6 +132,19 @@ def test_a_map_chosen_while_the_run_streams_is_kept(explorer: Explorer) -> None:
     assert not explorer.page.get_by_label("follow", exact=True).is_checked()
 
 
+def test_pressing_the_map_that_is_followed_keeps_to_it(explorer: Explorer) -> None:
+    explorer.step()
+    follow = explorer.page.get_by_label("follow", exact=True)
+    assert follow.is_checked()
+    shown = explorer.page.get_by_role("radio", name="Planner", exact=True)
+    assert shown.is_checked()
+    shown.click()
+    explorer.until(lambda: not follow.is_checked(), "the map to be kept")
+    explorer.run()
+    assert explorer.map_key == "planner.thoughts"
+    assert explorer.points == 9
+
+
 def test_focus_in_the_strip_survives_an_update(explorer: Explorer) -> None:
     explorer.step()
     turn = explorer.page.locator("#recmas-strip [data-turn='0']")

@@ -185,12 +185,10 @@ class Explore:
                 if panels != sent:
                     yield panels.changes(sent)
                     sent = panels
-            if visitor.session is session:
-                yield self._drawn(visitor, controls)
+            yield from self._settled(visitor, session, controls, epoch)
             if can_compare(session.moment) and session.moment.epoch == epoch:
                 compare(session, entry.system)
-                if visitor.session is session:
-                    yield self._drawn(visitor, controls)
+                yield from self._settled(visitor, session, controls, epoch)
         except GeneratorExit:
             self.leave(request)  # the tab went away while the run was streaming
             raise
@@ -202,6 +200,19 @@ class Explore:
         moment = session.moment
         if moment.job is None or moment.trace is None or not moment.job.same_as(job) or not session.running:
             session.begin(job, entry.system.pattern, entry.system.start(job.config))
+
+    def _settled(
+        self, visitor: Visitor, session: Session, controls: Controls, epoch: int
+    ) -> Iterator[Outputs]:
+        """The stage, drawn until it shows the session as it is; after a newer command that one sees to it.
+
+        What a visitor chose while it was being drawn may have reached the page before this drawing did.
+        """
+        drawn, now = None, session.moment
+        while visitor.session is session and now is not drawn and (drawn is None or now.epoch == epoch):
+            drawn = now
+            yield self._drawn(visitor, controls)
+            now = session.moment
 
     def _drawn(self, visitor: Visitor, controls: Controls) -> Outputs:
         """The stage as it is for what the visitor looks at now."""

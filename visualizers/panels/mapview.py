@@ -74,16 +74,20 @@ def map_panel(view: Scene, notes: Notes, atlas: Atlas, shown: Shown, without: Wi
 
 
 def map_choice(view: Scene, shown: Shown) -> str:
-    """The choice of a map: whose, and its thoughts or what it received. Radios that carry `data-send`."""
+    """The choice of a map: whose, and its thoughts or what it received. Radios that carry `data-send`.
+
+    Pressing the agent whose map is shown already counts too (`data-again`): while following, it means to stay.
+    """
     whose = [(role.name, role.title, role_colour(view.pattern, role.name)) for role in view.pattern.roles]
     spaces = [(space, space, "var(--recmas-muted)") for space in (THOUGHTS, RECEIVED)]
-    return _radios("Latent map of", "map", whose, shown.role) + _radios("showing", "space", spaces, shown.space)
+    whose_map = _radios("Latent map of", "map", whose, shown.role, again=" data-again")
+    return whose_map + _radios("showing", "space", spaces, shown.space)
 
 
-def _radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: str) -> str:
+def _radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: str, *, again: str = "") -> str:
     radios = "".join(
         f'<label class="recmas-mapname" style="--recmas-role:{colour}"><input type="radio" name="recmas-{send}" '
-        f'value="{escape(name)}" data-send="{send}" data-key="{send}-{escape(name)}"'
+        f'value="{escape(name)}" data-send="{send}" data-key="{send}-{escape(name)}"{again}'
         f"{' checked' if name == chosen else ''}><span>{escape(title)}</span></label>"
         for name, title, colour in options
     )
