@@ -1,0 +1,7 @@
+"""One file up and down: a system's folder as a zip, and a stranger's zip, checked, as a system's folder."""
+
+from recmas_core.bundles.packing import pack_system
+from recmas_core.bundles.unpacking import LIMIT_MB, unpack_system
+from recmas_core.bundles.whole import NotWritten, whole_folder
+
+__all__ = ["LIMIT_MB", "NotWritten", "pack_system", "unpack_system", "whole_folder"]

@@ -1,0 +1,151 @@
+"""What a bundle holds: the files that `load_system` reads, and nothing that is code or has to be unpickled."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from recmas_core.errors import SystemNotFound, UnsafeCheckpoint
+from recmas_core.folders import link_path
+from recmas_core.manifest import FILE, Manifest
+
+_ENDINGS = (".json", ".safetensors", ".jinja", ".txt")
+_SENTENCEPIECE = "tokenizer.model"
+_FOREIGN = "adapter_config.json"  # through it transformers would load another model
+# What a configuration can name to be imported, or fetched, and run.
+_CODE = ("auto_map", "attn_implementation", "experts_implementation", "_attn_implementation", "_experts_implementation")
+_NATIVE: tuple[object, ...] = (None, {}, "eager", "sdpa")
+# Of these a configuration makes lists or modules, one by one, before any weight is looked at.
+_COUNTED, _MANY = ("layer", "expert", "label"), 2000
+# All that transformers raises on a configuration that makes no sense.
+_NO_MODEL = (
+    ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError, AssertionError, OSError,
+    ImportError,
+)  # fmt: skip
+
+
+def top_files(kept: Manifest) -> list[str]:
+    """The files beside the folders: system.json, and the texts that are searched."""
+    return [FILE, *(name for name in kept.tools.values() if name is not None)]
+
+
+def agent_folders(kept: Manifest) -> list[str]:
+    """The agents' folders; one may serve several roles."""
+    members = [*kept.agents.values(), *([kept.alone] if kept.alone else [])]
+    return sorted({member.folder for member in members})
+
+
+def refusal(path: PurePosixPath, kept: Manifest) -> str | None:
+    """Why a file may not be in a bundle; None if it may.
+
+    Args:
+        path: Its place in the system's folder.
+        kept: What the system.json says.
+    """
+    text = path.as_posix()
+    if text in top_files(kept):
+        return None if text == FILE or path.suffix == ".jsonl" else "is no text to search: those end in .jsonl"
+    if text in {link_path(Path(), *edge.key).as_posix() for edge in kept.pattern.edges}:
+        return None
+    if len(path.parts) != 2 or path.parts[0] not in agent_folders(kept):
+        return f"is no part of the system that {FILE} describes"
+    if path.name == _FOREIGN or path.name.startswith("."):
+        return "is of another kind of model folder"
+    if path.suffix not in _ENDINGS and path.name != _SENTENCEPIECE:
+        return f"is of a kind that no agent's folder needs; those are {', '.join((*_ENDINGS, _SENTENCEPIECE))}"
+    return None
+
+
+def check_complete(folder: Path, kept: Manifest) -> None:
+    """See that nothing every system has is missing.
+
+    Raises:
+        SystemNotFound: If something is.
+    """
+    wanted = [*top_files(kept), *(f"{place}/config.json" for place in agent_folders(kept))]
+    wanted += [link_path(Path(), *edge.key).as_posix() for edge in kept.pattern.edges]
+    missing = [name for name in wanted if not (folder / name).is_file()]
+    missing += [f"{place}/model.safetensors" for place in agent_folders(kept) if not _weights(folder / place)]
+    if missing:
+        more = f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
+        todo = "Save it again with system.save, and take the whole folder."
+        raise SystemNotFound("the system", f"lacks {missing[0]!r}{more}", todo)
+
+
+def check_agent(folder: Path) -> None:
+    """See that a stranger's agent names no code, and that its weights are as large as its configuration says.
+
+    transformers would look for the code, and make weights that are not there, however large they are said to be.
+
+    Raises:
+        UnsafeCheckpoint: If not.
+    """
+    for path in sorted(folder.glob("*config.json")):
+        _check_config(path)
+    needed, stored = _needed(folder), _stored(folder)
+    if needed > stored:
+        what = f"has {stored:,} numbers as weights; its config.json asks for {needed:,}"
+        raise UnsafeCheckpoint(f"agent {folder.name!r}", what, "Save the system again.")
+
+
+def _check_config(path: Path) -> None:
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        pairs = list(_pairs(json.loads(path.read_bytes())))
+    except (ValueError, RecursionError) as error:
+        raise UnsafeCheckpoint(where, f"is damaged ({error})", "Save the system again.") from error
+    for key, value in pairs:
+        if key in _CODE and value not in _NATIVE:
+            todo = "Use a model that transformers has built in."
+            raise UnsafeCheckpoint(where, f"names code to be run, as its {key}", todo)
+        if isinstance(value, int) and value > _MANY and any(part in key for part in _COUNTED):
+            raise UnsafeCheckpoint(
+                where, f"says {value:,} for {key}, more than any model has", "Save the system again."
+            )
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted(folder.glob("model*.safetensors"))
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key and value of nested JSON."""
+    if isinstance(value, dict):
+        yield from value.items()
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _pairs(part)
+
+
+def _stored(folder: Path) -> int:
+    """How many numbers the stored weights hold, by the files' headers."""
+    count = 0
+    for path in _weights(folder):
+        try:
+            with safe_open(path, framework="pt") as stored:
+                count += sum(math.prod(stored.get_slice(name).get_shape()) for name in list(stored.keys()))
+        except (SafetensorError, OSError) as error:
+            where = f"{folder.name}/{path.name}"
+            raise UnsafeCheckpoint(where, f"cannot be read ({error})", "Save the system again.") from error
+    return count
+
+
+def _needed(folder: Path) -> int:
+    """How many numbers the configuration's model needs, tied ones counted once; none of them is made."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM  # seconds to import
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except _NO_MODEL as error:
+        reason = next(iter(str(error).splitlines()), repr(error))
+        where, todo = f"{folder.name}/config.json", "Use a model that transformers has built in."
+        raise UnsafeCheckpoint(where, f"describes no language model ({reason})", todo) from error
+    model.tie_weights()
+    return sum(parameter.numel() for parameter in model.parameters())
