@@ -15,6 +15,7 @@ from recmas_core.patterns import Pattern
 
 PAPER_LIGHT, PAPER_DARK = "#ffffff", "#0f1318"
 NEUTRAL = "#858b94"  # for small print and lines in figures that are shown on both grounds
+ACCENT = "#2b83c4"  # for the one thing a figure is about; the first role's blue, where no role is meant
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 # The Okabe-Ito hues (made for colour-blind readers), their lightness brought into the range legible on both grounds.
 _ROLE_COLOURS = ("#2b83c4", "#d55e00", "#00936c", "#b9619a", "#937400", "#6c6fd0")
@@ -58,6 +59,12 @@ def oklch(lightness: float, chroma: float, hue: float) -> str:
             break
         chroma *= 0.95
     return "#" + "".join(f"{round(255 * _encode(min(max(c, 0.0), 1.0))):02x}" for c in channels)
+
+
+def plain(text: str) -> str:
+    """Text that plotly shows as it is: no tags of its small HTML, and a blank made visible."""
+    shown = text.strip() or "␣"
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
 
 
 def contrast(first: str, second: str) -> float:

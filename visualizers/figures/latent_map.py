@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visualizers import theme
 from visualizers.figures.islands import Island, find_islands, legible, span_of
+from visualizers.theme import plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -73,6 +74,7 @@ def latent_map(
     method: str = "",
     anchors: Cloud | None = None,
     shadows: Sequence[MapPoint] = (),
+    paths: bool = True,
 ) -> go.Figure:
     """The map as a plotly figure on a transparent ground.
 
@@ -86,6 +88,7 @@ def latent_map(
         method: How the points were placed, in small print; "" for none.
         anchors: Fixed points to show as crosses with their words: the receiver's own tokens.
         shadows: The same thoughts in another run, drawn hollow, each tied to its live point by a dotted line.
+        paths: Whether a thin line goes through the thoughts of each turn, and a ring round the newest.
     """
     import plotly.graph_objects as go
 
@@ -100,19 +103,21 @@ def latent_map(
         traces.append(_word_trace(legible(islands, span_of(np.concatenate(known)))))
     if shadows:
         traces.extend((_tie_trace(points, shadows), _shadow_trace(shadows)))
-    traces.extend((_path_trace(points), _ring_trace(points), _thought_trace(points)))
+    if paths:
+        traces.extend((_path_trace(points), _ring_trace(points)))
+    traces.append(_thought_trace(points, even=not paths))
 
     (x0, x1), (y0, y1) = _ranges(known, (*points, *shadows))
-    plain = {"visible": True, "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
+    bare = {"visible": True, "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     figure_layout = theme.layout() | {
-        "xaxis": plain | {"range": [x0, x1], "constrain": "domain"},
-        "yaxis": plain | {"range": [y0, y1], "scaleanchor": "x", "scaleratio": 1, "constrain": "domain"},
+        "xaxis": bare | {"range": [x0, x1], "constrain": "domain"},
+        "yaxis": bare | {"range": [y0, y1], "scaleanchor": "x", "scaleratio": 1, "constrain": "domain"},
         # Axes without a unit; the view belongs to one map, so a reader's zoom is kept while that map is shown.
         "uirevision": f"{title}|{len(known[0]) if known else 0}",
         "meta": {"method": method},
     }
     if title:
-        figure_layout["title"] = {"text": _safe(title), "font": {"size": 14}, "x": 0.01, "y": 0.985, "yanchor": "top"}
+        figure_layout["title"] = {"text": plain(title), "font": {"size": 14}, "x": 0.01, "y": 0.985, "yanchor": "top"}
         figure_layout["margin"] = figure_layout["margin"] | {"t": 30}
     if method:
         figure_layout["annotations"] = [_small_print(method)]
@@ -127,7 +132,7 @@ def _cloud_trace(cloud: Cloud) -> dict[str, Any]:
         "mode": "markers",
         "x": cloud.xy[:, 0],
         "y": cloud.xy[:, 1],
-        "text": [_safe(word) for word in cloud.words],
+        "text": [plain(word) for word in cloud.words],
         "hovertemplate": "reference thought: <b>%{text}</b><extra></extra>",
         "marker": {"size": 5, "color": list(cloud.colours), "opacity": 0.45, "line": {"width": 0}},
     }
@@ -140,7 +145,7 @@ def _anchor_trace(anchors: Cloud) -> dict[str, Any]:
         "mode": "markers",
         "x": anchors.xy[:, 0],
         "y": anchors.xy[:, 1],
-        "text": [_safe(word) for word in anchors.words],
+        "text": [plain(word) for word in anchors.words],
         "hovertemplate": "the receiver's own token <b>%{text}</b><extra></extra>",
         "marker": {"size": 8, "symbol": "cross-thin", "line": {"width": 1.5, "color": list(anchors.colours)}},
     }
@@ -153,7 +158,7 @@ def _word_trace(islands: Sequence[Island]) -> dict[str, Any]:
         "mode": "text",
         "x": [island.x for island in islands],
         "y": [island.y for island in islands],
-        "text": [f"<b>{_safe(island.word)}</b>" for island in islands],
+        "text": [f"<b>{plain(island.word)}</b>" for island in islands],
         "textposition": "top center",
         "textfont": {"size": 14, "color": [theme.word_colour(island.word) for island in islands]},
         "cliponaxis": False,  # a long word at the cloud's edge is read whole
@@ -207,7 +212,7 @@ def _shadow_trace(shadows: Sequence[MapPoint]) -> dict[str, Any]:
         "mode": "markers",
         "x": [s.x for s in shadows],
         "y": [s.y for s in shadows],
-        "text": [f"<b>{_safe(s.label)}</b><br>{_safe(s.words)}" for s in shadows],
+        "text": [f"<b>{plain(s.label)}</b><br>{plain(s.words)}" for s in shadows],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
             "size": 11,
@@ -241,7 +246,8 @@ def _ring_trace(points: Sequence[MapPoint]) -> dict[str, Any]:
     }
 
 
-def _thought_trace(points: Sequence[MapPoint]) -> dict[str, Any]:
+def _thought_trace(points: Sequence[MapPoint], *, even: bool = False) -> dict[str, Any]:
+    """The live points; those of the newest turn stand out, unless all count alike."""
     last = points[-1].turn if points else -1
     return {
         "type": "scatter",
@@ -250,13 +256,13 @@ def _thought_trace(points: Sequence[MapPoint]) -> dict[str, Any]:
         "x": [p.x for p in points],
         "y": [p.y for p in points],
         "customdata": [[p.turn, p.step] for p in points],
-        "text": [f"<b>{_safe(p.label)}</b><br>{_safe(p.words)}" for p in points],
+        "text": [f"<b>{plain(p.label)}</b><br>{plain(p.words)}" for p in points],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
-            "size": [14 if p.turn == last else 11 for p in points],
+            "size": [14 if p.turn == last and not even else 11 for p in points],
             "color": [p.colour for p in points],
             "symbol": [_symbol(p) for p in points],
-            "opacity": [1.0 if p.turn == last or p.selected else 0.75 for p in points],
+            "opacity": [1.0 if even or p.turn == last or p.selected else 0.75 for p in points],
             "line": {"width": 1.5, "color": "#ffffff"},
         },
     }
@@ -281,7 +287,7 @@ def _ranges(known: Sequence[NDArray[np.float32]], points: Sequence[MapPoint]) ->
 def _small_print(text: str) -> dict[str, Any]:
     return {
         "name": "method",
-        "text": _safe(text),
+        "text": plain(text),
         "showarrow": False,
         "xref": "paper",
         "yref": "paper",
@@ -292,8 +298,3 @@ def _small_print(text: str) -> dict[str, Any]:
         "font": {"size": 11, "color": theme.NEUTRAL},
     }
 
-
-def _safe(text: str) -> str:
-    """Text that plotly shows as it is: no tags of its small HTML, and a blank made visible."""
-    shown = text.strip() or "␣"
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")

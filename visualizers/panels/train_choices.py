@@ -1,0 +1,270 @@
+"""What the Train tab's form says, checked and turned into a plan: a line-up, where it begins, and the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from recmas_core.errors import BadInput
+from visualizers.panels.catalogue import Lineup
+from visualizers.panels.choices import whole
+
+if TYPE_CHECKING:
+    from recmas_core.system import System
+    from recmas_core.tasks import Example
+    from recmas_core.training import Lap
+
+EXAMPLES, HELD_OUT = 4000, 200  # questions to learn from, and to measure on
+MOST_STEPS, MOST_BATCH, MOST_ROUNDS = 3000, 2048, 5
+_EVERY = 20  # steps between two measurements, at least
+_MEASUREMENTS = 24  # of one course, about: asking takes time too
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where the links start from.
+
+    Attributes:
+        title: For the reader.
+        make: (system, form) -> the system whose links are trained; the one given is not touched.
+        sigma: Whether it takes the size of a noise.
+        variant: Whether it takes a form of link.
+        inner, outer: Whether those links are new.
+    """
+
+    title: str
+    make: Callable[[System, TrainForm], System]
+    sigma: bool = False
+    variant: bool = False
+    inner: bool = False
+    outer: bool = False
+
+
+def _fresh(system: System, form: TrainForm, *, inner: bool) -> System:
+    from recmas_core import LINK_VARIANTS
+    from recmas_core.training import fresh_links
+
+    if form.variant not in LINK_VARIANTS:
+        raise BadInput("Form of link", f"is {str(form.variant)[:40]!r}", f"Choose from {sorted(LINK_VARIANTS)}.")
+    return fresh_links(system, seed=form.whole_seed, variant=LINK_VARIANTS[form.variant], inner=inner)
+
+
+def _damaged(system: System, form: TrainForm) -> System:
+    from recmas_core.training import damaged
+
+    return damaged(system, sigma=number("Noise", form.sigma, 0.0, 10.0), seed=form.whole_seed)
+
+
+# The keys "as they are", "random" and "damaged" are those of `recmas_core.training.Recipe.start`.
+BEGINNINGS: Mapping[str, Beginning] = MappingProxyType(
+    {
+        "as they are": Beginning("its links as they are", lambda system, form: system),
+        "damaged": Beginning("damaged outer links", _damaged, sigma=True),
+        "random": Beginning(
+            "random links, all", lambda system, form: _fresh(system, form, inner=True), variant=True, inner=True,
+            outer=True,
+        ),
+        "random outer": Beginning(
+            "random outer links", lambda system, form: _fresh(system, form, inner=False), variant=True, outer=True
+        ),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A course one can choose.
+
+    Attributes:
+        key: What the form sends.
+        title: The name to show.
+        about: One sentence.
+        start: The key of the beginning it is made for; "" for any.
+        laps: Its stages.
+    """
+
+    key: str
+    title: str
+    about: str
+    start: str
+    laps: tuple[Lap, ...]
+
+
+def offered_courses() -> dict[str, Offered]:
+    """Every recipe, and every stage by itself."""
+    from recmas_core.training import RECIPES, STAGES, Lap
+
+    recipes = [Offered(r.name, r.name.capitalize(), r.about, r.start, r.laps) for r in RECIPES.values()]
+    stages = [
+        Offered(f"stage:{info.name}", info.title, info.about, "", (Lap(info.name, info.config),))
+        for info in STAGES.values()
+    ]
+    return {each.key: each for each in (*recipes, *stages)}
+
+
+@dataclass(frozen=True)
+class TrainForm:
+    """The form's values as they came, unchecked: a person or a program may send anything.
+
+    Attributes:
+        begin: A key of `BEGINNINGS`.
+        sigma: Size of the noise.
+        variant: A key of `recmas_core.LINK_VARIANTS`.
+        course: A key of `offered_courses()`.
+        rounds, seed: Whole numbers; rounds "" for each stage's own.
+        inner: Whether the outer loop trains the inner links too.
+        supervise: "last" or "every".
+        windows: Whether the outer loop's windows lengthen; None for the course's own choice.
+        laps: For each stage of the course what was changed: {"steps": …, "lr": …, "batch": …}.
+    """
+
+    begin: Any = "damaged"
+    sigma: Any = 1.0
+    variant: Any = "released"
+    course: Any = "repair"
+    rounds: Any = ""
+    seed: Any = 0
+    inner: Any = False
+    supervise: Any = "last"
+    windows: Any = None
+    laps: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def whole_seed(self) -> int:
+        """The seed.
+
+        Raises:
+            BadInput: If it is none.
+        """
+        return whole("Seed", self.seed, 0, 2**31 - 1)
+
+    @property
+    def beginning(self) -> Beginning:
+        """Where the links start from.
+
+        Raises:
+            BadInput: If there is no such beginning.
+        """
+        if self.begin not in BEGINNINGS:
+            raise BadInput("Start from", f"is {str(self.begin)[:40]!r}", f"Choose from {list(BEGINNINGS)}.")
+        return BEGINNINGS[self.begin]
+
+    def offered(self) -> Offered:
+        """The course that is chosen.
+
+        Raises:
+            BadInput: If there is no such course.
+        """
+        known = offered_courses()
+        if self.course not in known:
+            raise BadInput("Course", f"is {str(self.course)[:40]!r}", f"Choose from {list(known)}.")
+        return known[self.course]
+
+    def plan(self, lineup: Lineup) -> Plan:
+        """The plan these values ask for.
+
+        Raises:
+            BadInput: If a value is out of range.
+        """
+        offered, beginning, seed = self.offered(), self.beginning, self.whole_seed
+        changes: dict[str, Any] = {"seed": seed, "inner": bool(self.inner), "supervise": self.supervise}
+        if self.rounds not in ("", None):
+            changes["rounds"] = whole("Rounds", self.rounds, 1, MOST_ROUNDS)
+        if self.windows is not None:
+            changes["windows"] = bool(self.windows)
+        if beginning.sigma:
+            number("Noise", self.sigma, 0.0, 10.0)
+        laps = []
+        for i, lap in enumerate(offered.laps):
+            own = _lap_changes(self.laps[i] if i < len(self.laps) else {})
+            laps.append(replace(lap, config=replace(lap.config, **changes, **own)))
+        return Plan(lineup, self, offered, tuple(laps))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is trained.
+
+    Attributes:
+        lineup: The system and its agents.
+        form: What was asked for.
+        offered: The course, as offered.
+        laps: Its stages, with the settings asked for.
+    """
+
+    lineup: Lineup
+    form: TrainForm
+    offered: Offered
+    laps: tuple[Lap, ...] = field(repr=False)
+
+    @property
+    def rounds(self) -> int:
+        """Most rounds that any stage unrolls and that questions are measured with."""
+        outer = [lap.config.rounds for lap in self.laps if _unrolls(lap)]
+        return max(outer, default=3)
+
+    def course(self, system: System) -> Any:
+        """The course of these stages over a system's links, not yet begun.
+
+        Raises:
+            BadInput: If the system has no little world to learn from, or a stage cannot be made.
+        """
+        from recmas_core.training import Course
+
+        if system.task is None:
+            todo = "Choose agents that know a little world, or train from the shell with data of your own."
+            raise BadInput("system", "has no questions to learn from", todo)
+        start = self.form.beginning.make(system, self.form)
+        seed = self.form.whole_seed
+        learn = system.task.sample(EXAMPLES, seed=seed + 1, split="train")
+        return Course(
+            start, self.laps, learn, held_out=held_out(system), every=self.every,
+            rounds=tuple(range(1, self.rounds + 1)),
+        )  # fmt: skip
+
+    @property
+    def every(self) -> int:
+        """Steps between two measurements on held-out questions."""
+        return max(_EVERY, sum(lap.config.steps for lap in self.laps) // _MEASUREMENTS)
+
+
+def held_out(system: System, n: int = HELD_OUT, *, seed: int = 20) -> list[Example]:
+    """Held-out questions of a system's little world, always the same ones for a seed."""
+    return [] if system.task is None else system.task.sample(n, seed=seed, split="test")
+
+
+def _unrolls(lap: Lap) -> bool:
+    from recmas_core.training import STAGES
+
+    return not STAGES[lap.stage].needs_turns
+
+
+def _lap_changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of one stage that were typed; what was left empty stays as it is."""
+    typed = {name: value for name, value in given.items() if value not in ("", None)}
+    changes: dict[str, Any] = {}
+    if "steps" in typed:
+        changes["steps"] = whole("Steps", typed["steps"], 1, MOST_STEPS)
+    if "lr" in typed:
+        changes["lr"] = number("Rate", typed["lr"], 1e-7, 1.0)
+    if "batch" in typed:
+        changes["batch"] = whole("Batch", typed["batch"], 1, MOST_BATCH)
+    return changes
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """A number in a range, from a number or its text.
+
+    Raises:
+        BadInput: If it is anything else.
+    """
+    todo = f"Choose a number from {low:g} to {high:g}."
+    try:
+        found = float(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(name, f"is {str(value)[:40]!r}", todo) from error
+    if isinstance(value, bool) or not low <= found <= high:
+        raise BadInput(name, f"is {str(value)[:40]}", todo)
+    return found
