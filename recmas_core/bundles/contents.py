@@ -137,13 +137,14 @@ def _stored(folder: Path) -> int:
 def _needed(folder: Path) -> int:
     """How many numbers the configuration's model needs, tied ones counted once; none of them is made."""
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModelForCausalLM  # seconds to import
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except _NO_MODEL as error:
+    except (*_NO_MODEL, StrictDataclassError) as error:
         reason = next(iter(str(error).splitlines()), repr(error))
         where, todo = f"{folder.name}/config.json", "Use a model that transformers has built in."
         raise UnsafeCheckpoint(where, f"describes no language model ({reason})", todo) from error

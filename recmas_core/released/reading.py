@@ -83,7 +83,8 @@ def read_inner_link(repository: Path, layout: ReleasedLayout, task: str = "math"
         own = layout.for_task(ADAPTER_FILE, task)
         tasks = _table(_read_json(repository / INNER_CONFIG).get("tasks", {}), repository / INNER_CONFIG)
         found = _table(tasks.get(task, {}), repository / INNER_CONFIG).get(ADAPTER_FILE)
-        named = found or (own if (repository / own).is_file() else ADAPTER_FILE)
+        common = (repository / ADAPTER_FILE).is_file() and not (repository / own).is_file()
+        named = found or (ADAPTER_FILE if common else own)
     return _read_state(_beside(repository, named), lambda state: InnerLink(_in_width(state)))
 
 
