@@ -5,6 +5,7 @@ from recmas_core.building import build_system
 from recmas_core.errors import (
     BadInput,
     DimensionMismatch,
+    Diverged,
     LinkMissing,
     NonFiniteLatent,
     RecmasError,
@@ -19,6 +20,7 @@ from recmas_core.records import (
     Answer,
     Edit,
     Event,
+    HeldOut,
     RunConfig,
     Segment,
     Thought,
@@ -33,11 +35,27 @@ from recmas_core.records import (
 )
 from recmas_core.system import System
 from recmas_core.tasks import TASKS, Example
+from recmas_core.training import (
+    RECIPES,
+    STAGES,
+    Course,
+    Lap,
+    TrainConfig,
+    align_outer,
+    damaged,
+    fresh_links,
+    private_copy,
+    teach_outer,
+    train_inner,
+    train_outer,
+)
 
 __all__ = [
-    "LINK_VARIANTS", "PATTERNS", "TASKS", "Agent", "Answer", "BadInput", "DimensionMismatch", "Edit", "Event",
-    "EmbeddedAgent", "Example", "InnerLink", "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern",
-    "Place", "RecmasError", "RunConfig", "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall",
-    "Trace", "TrainStep", "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "build_system",
-    "embedded_agents", "embedded_systems", "lens", "load_system", "nearest", "speak",
+    "LINK_VARIANTS", "PATTERNS", "RECIPES", "STAGES", "TASKS", "Agent", "Answer", "BadInput", "Course",
+    "DimensionMismatch", "Diverged", "Edit", "EmbeddedAgent", "Event", "Example", "HeldOut", "InnerLink", "Lap",
+    "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern", "Place", "RecmasError", "RunConfig",
+    "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainConfig", "TrainStep",
+    "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "align_outer", "build_system", "damaged",
+    "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest", "private_copy", "speak",
+    "teach_outer", "train_inner", "train_outer",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, cast
@@ -57,10 +58,24 @@ class Agent:
         # the same words come back in every turn of a run: tokenizers and templates are asked once
         self.encode, self.shown = lru_cache(4096)(self._encode), lru_cache(4096)(self._shown)
         self.chat = lru_cache(256)(self._chat)
+        self._check_inner(inner)
+
+    def with_inner(self, inner: nn.Module) -> Agent:
+        """This agent with another inner link; the language model is shared.
+
+        Raises:
+            DimensionMismatch: If the link is not as wide as the model.
+        """
+        self._check_inner(inner)
+        twin = copy.copy(self)
+        twin.inner = inner
+        return twin
+
+    def _check_inner(self, inner: nn.Module) -> None:
         width = getattr(inner, "in_dim", self.hidden_size)
         if width != self.hidden_size:
-            todo = "Use the inner link that was trained for this model."
-            raise DimensionMismatch(f"inner link of {name!r}", f"is {width} wide, the model {self.hidden_size}", todo)
+            what, todo = f"is {width} wide, the model {self.hidden_size}", "Use the inner link trained for this model."
+            raise DimensionMismatch(f"inner link of {self.name!r}", what, todo)
 
     @property
     def hidden_size(self) -> int:

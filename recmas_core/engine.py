@@ -9,8 +9,8 @@ embedding; after m states R_out(R_in(h_1..h_m)) waits for the receiver's slot.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -52,8 +52,10 @@ def recurse(
     settings: Settings,
     *,
     first: int = 0,
+    stop: int | None = None,
     messages: Messages | None = None,
     answers: Sequence[str] | None = None,
+    each_round: bool = False,
 ) -> Generator[Step, None, None]:
     """Run the recursion step by step. Turns of one stage go side by side: all begin, think in lockstep, and end.
 
@@ -62,22 +64,28 @@ def recurse(
         questions: B questions.
         settings: How.
         first: The first turn to run; what earlier turns sent must be in `messages`.
+        stop: The first turn not to run any more; None for all.
         messages: What earlier turns sent.
         answers: Score these B answers by teacher forcing in place of the final decode.
+        each_round: Score them in every earlier round too, as if it were the last one.
 
     Raises:
         LinkMissing: If an edge has no link.
         NonFiniteLatent: If a thought or a transfer is not finite.
         SystemNotFound: If the answering role names a tool that the system does not have.
     """
-    schedule = system.pattern.schedule(settings.rounds)[first:]
-    run = _Run(system, settings, Prompts(system, questions, schedule), messages or Messages(), answers)
+    schedule = system.pattern.schedule(settings.rounds)[first:stop]
+    asked = [replace(p, decodes=True) for p in schedule if p.role == system.pattern.decoder] if each_round else []
+    messages = Messages() if messages is None else messages
+    run = _Run(system, settings, Prompts(system, questions, [*schedule, *asked]), messages, answers)
     for _, stage in groupby(schedule, key=lambda place: (place.round, place.stage)):
         places, turns = list(stage), []
         for place in places:
             filled = run.prompts.fill(place, run.messages)
             turns.append(run.turn(place, filled))
             yield Begin(place, filled)
+            if each_round and place.role == system.pattern.decoder and not place.decodes:
+                yield run.ask(replace(place, decodes=True))
         threads = system.threads
         if threads is None:
             threads = worth_threads([system.agents[place.role] for place in places])
@@ -112,23 +120,32 @@ class _Run:
         yield from self._think(place, reader, hidden)
         return End(place)
 
+    def ask(self, place: Place) -> Scored:
+        """The scored answers of a decoding turn."""
+        assert self.answers is not None
+        reader, hidden = self.prompts.read(place, self.prompts.fill(place, self.messages), self.messages)
+        return score(self.system.agents[place.role], place, reader, hidden, self.answers)
+
     def _think(self, place: Place, reader: Reader, hidden: Tensor) -> Iterator[Step]:
-        embeds = []
-        for latent in roll_out(reader, hidden, self.settings.latent_steps, place=place):
+        embeds, carry = [], self.settings.carry
+        inner = reader.agent.inner if carry is None else carry(place, place.role)
+        for latent in roll_out(reader, inner, hidden, self.settings.latent_steps, place=place):
             yield latent
             embeds.append(latent.embed)
         thoughts, alter = torch.stack(embeds, dim=1), self.settings.alter
         for receiver in self.system.pattern.receivers_of(place.role):
-            vectors = self.system.link(place.role, receiver)(thoughts)
+            link = self.system.link(place.role, receiver) if carry is None else carry(place, receiver)
+            vectors = link(thoughts)
             sent = vectors if alter is None else alter(place, receiver, vectors)
             check_finite(sent, f"transfer {place.role}->{receiver} in round {place.round}")
             self.messages.latents[place.role, receiver] = sent
             yield Sent(place, receiver, sent, edited=sent is not vectors)
 
 
-def roll_out(reader: Reader, hidden: Tensor, steps: int, *, place: Place) -> Iterator[Latent]:
+def roll_out(
+    reader: Reader, inner: Callable[[Tensor], Tensor], hidden: Tensor, steps: int, *, place: Place
+) -> Iterator[Latent]:
     """Latent steps of one turn: from h_1 (B, d), yield h_t and R_in(h_t) for t = 1..steps."""
-    inner = reader.agent.inner
     for step in range(steps):
         embed = inner(hidden)
         check_finite(embed, f"thought {step + 1} of {place.role} in round {place.round}")
@@ -150,6 +167,7 @@ class Unrolled:
         answers: Of each of them what stands behind the last result, all of it when no tool was called: what to grade.
         tokens: (B,) tokens decoded in all turns, end tokens included.
         logits, labels, rows: Of the scored answers (see `Scored`); None when none were given.
+        scored: All scored answers, round by round, where every round was asked; else the last ones alone.
     """
 
     thoughts: Mapping[int, Tensor]
@@ -161,6 +179,7 @@ class Unrolled:
     logits: Tensor | None = None
     labels: Tensor | None = None
     rows: Tensor | None = None
+    scored: tuple[Scored, ...] = ()
 
 
 def unroll(
@@ -171,6 +190,8 @@ def unroll(
     answers: Sequence[str] | None = None,
     messages: Messages | None = None,
     first: int = 0,
+    stop: int | None = None,
+    each_round: bool = False,
 ) -> Unrolled:
     """Drain the recursion for B questions at once. Differentiable in every link unless run under no_grad."""
     thoughts: dict[int, list[Tensor]] = {}
@@ -178,8 +199,10 @@ def unroll(
     sent: dict[tuple[int, str], Tensor] = {}
     ended: End | None = None
     tokens = torch.zeros(len(questions), dtype=torch.long)
-    scored: Scored | None = None
-    for step in recurse(system, questions, settings, answers=answers, messages=messages, first=first):
+    asked: list[Scored] = []
+    for step in recurse(
+        system, questions, settings, first=first, stop=stop, messages=messages, answers=answers, each_round=each_round
+    ):
         if isinstance(step, Latent):
             thoughts.setdefault(step.place.turn, []).append(step.hidden)
             embeds.setdefault(step.place.turn, []).append(step.embed)
@@ -188,7 +211,7 @@ def unroll(
         elif isinstance(step, Chosen):
             tokens += torch.tensor([i >= 0 for i in step.ids])
         elif isinstance(step, Scored):
-            scored = step
+            asked.append(step)
         elif isinstance(step, End):
             ended = step
     return Unrolled(
@@ -198,9 +221,10 @@ def unroll(
         texts=ended.texts if ended else (),
         answers=ended.answers if ended else (),
         tokens=tokens,
-        logits=scored.logits if scored else None,
-        labels=scored.labels if scored else None,
-        rows=scored.rows if scored else None,
+        logits=asked[-1].logits if asked else None,
+        labels=asked[-1].labels if asked else None,
+        rows=asked[-1].rows if asked else None,
+        scored=tuple(asked),
     )
 
 

@@ -39,3 +39,7 @@ class SystemNotFound(RecmasError, LookupError):
 
 class UnsafeCheckpoint(RecmasError, ValueError):
     """A file is damaged, or would have to be unpickled: it is not read."""
+
+
+class Diverged(RecmasError, ArithmeticError):
+    """A loss or a gradient is not finite: training stops, the links keep their last good values."""

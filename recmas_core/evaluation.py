@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from recmas_core.ablations import broken, check_ablations
 from recmas_core.agents import Agent
 from recmas_core.engine import Settings, unroll
 from recmas_core.errors import BadInput
+from recmas_core.intervals import wilson
 from recmas_core.records import Mode
 from recmas_core.system import System
 from recmas_core.tasks import Example
@@ -71,15 +71,6 @@ class Report:
             if (score.name, score.rounds) == (name, rounds):
                 return score
         raise BadInput("score", f"{name!r} at {rounds} rounds was not measured", "Ask evaluate for it.")
-
-
-def wilson(right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson score interval of a share (E. B. Wilson, 1927), 95 % by default."""
-    if n <= 0:
-        raise BadInput("n", f"is {n}", "Measure at least one question.")
-    p, zz = right / n, z * z
-    middle, spread = p + zz / (2 * n), z * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
-    return max(0.0, (middle - spread) / (1 + zz / n)), min(1.0, (middle + spread) / (1 + zz / n))
 
 
 def evaluate(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from recmas_core.errors import BadInput
+from recmas_core.intervals import wilson
 from recmas_core.runconfig import (
     EDIT_KINDS,
     MAX_CALLS,
@@ -285,6 +286,31 @@ def turn_of(event: Event) -> int:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Accuracy on held-out questions.
+
+    Attributes:
+        rounds: Recursion rounds.
+        right: How many were answered rightly.
+        n: Of how many.
+    """
+
+    rounds: int
+    right: int
+    n: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.right / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson 95 % confidence interval of the accuracy."""
+        return wilson(self.right, self.n)
+
+
+@dataclass(frozen=True)
 class TrainStep:
     """One optimizer step of a training stage.
 
@@ -298,6 +324,12 @@ class TrainStep:
             without rounds uses round 0.
         accuracy: The stage's own measure of success in 0..1, or None on steps at which it is not measured.
         seconds: Time of this step.
+        window: How many stages before the answer run free (the paper's loss); None in other stages.
+        lap, laps: Which stage of a course this is, 0-based, and how many there are.
+        held_out: What was measured on held-out questions after this step; () on most steps.
+        distance: How far each link's weights lie from where they started, as a share of their norm there; filled
+            when `held_out` is.
+        note: A sentence for the reader where there is something to say, e.g. that the run has stalled.
     """
 
     stage: str
@@ -308,3 +340,9 @@ class TrainStep:
     grad_norms: dict[tuple[int, tuple[str, str]], float] = field(default_factory=dict)
     accuracy: float | None = None
     seconds: float = 0.0
+    window: int | None = None
+    lap: int = 0
+    laps: int = 1
+    held_out: tuple[HeldOut, ...] = ()
+    distance: dict[tuple[str, str], float] = field(default_factory=dict)
+    note: str = ""

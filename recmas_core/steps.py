@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Edge: TypeAlias = tuple[str, str]
 Prompt: TypeAlias = tuple[Segment, ...]
 Alter: TypeAlias = Callable[[Place, str, Tensor], Tensor]
+Carry: TypeAlias = Callable[[Place, str], Callable[[Tensor], Tensor]]
 CALLERS = 4  # tool calls of one batch that run at the same time
 
 
@@ -33,6 +34,8 @@ class Settings:
     Attributes:
         rounds, latent_steps, mode, max_new_tokens, temperature, top_p, seed, tools: As in `records.RunConfig`.
         alter: Changes a transfer as it is sent: (place, receiver, (B, m, d_r)) to the same shape.
+        carry: Gives the link to use in a turn in place of the system's own: (place, receiver) to a function of
+            tensors; the receiver is the turn's own role for its inner link. Training tells rounds apart by it.
     """
 
     rounds: int
@@ -44,6 +47,7 @@ class Settings:
     seed: int = 0
     alter: Alter | None = None
     tools: bool = True
+    carry: Carry | None = None
 
 
 @dataclass

@@ -233,11 +233,23 @@ class System:
             latent_steps=self.latent_steps, tools=self.tools,
         )  # fmt: skip
 
-    def with_links(self, links: Mapping[Edge, nn.Module]) -> System:
-        """This system with other outer links; the agents are shared."""
+    def with_links(
+        self, links: Mapping[Edge, nn.Module], *, inner: Mapping[str, nn.Module] | None = None
+    ) -> System:
+        """This system with other links; the language models are shared.
+
+        Args:
+            links: Outer links by (sender, receiver); those not named stay.
+            inner: Inner links by role; those not named stay.
+
+        Raises:
+            DimensionMismatch: If a link does not fit its agents.
+        """
         twin = System.__new__(System)
         twin.__dict__.update(self.__dict__)
         twin.links = {**self.links, **links}
+        if inner:
+            twin.agents = {**self.agents, **{role: self.agents[role].with_inner(own) for role, own in inner.items()}}
         for (sender, receiver), link in links.items():
             twin._check_link(sender, receiver, link)
         return twin

@@ -1,0 +1,20 @@
+"""Confidence intervals of measured shares."""
+
+from __future__ import annotations
+
+import math
+
+from recmas_core.errors import BadInput
+
+
+def wilson(right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson score interval of a share (E. B. Wilson, 1927), 95 % by default.
+
+    Raises:
+        BadInput: If nothing was measured.
+    """
+    if n <= 0:
+        raise BadInput("n", f"is {n}", "Measure at least one question.")
+    p, zz = right / n, z * z
+    middle, spread = p + zz / (2 * n), z * math.sqrt(p * (1 - p) / n + zz / (4 * n * n))
+    return max(0.0, (middle - spread) / (1 + zz / n)), min(1.0, (middle + spread) / (1 + zz / n))

@@ -1,0 +1,130 @@
+"""What a training run works with: a device, a system with the links it starts from, examples, and what must stay so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from recmas_core.building import build_system
+from recmas_core.data import read_examples, split_held_out
+from recmas_core.errors import BadInput, SystemNotFound
+from recmas_core.links import LINK_VARIANTS
+from recmas_core.loading import load_system
+from recmas_core.system import System
+from recmas_core.tasks import TASKS, Example
+from recmas_core.training.arguments import Settings, laps_json, pairs
+from recmas_core.training.course import Lap
+from recmas_core.training.starts import damaged, fresh_links
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+_PATIENCE = timedelta(hours=3)  # how long processes wait while the main one measures or writes
+
+
+def open_accelerator(device: str, precision: str | None) -> Accelerator:
+    """What carries device, mixed precision and processes.
+
+    Args:
+        device: "cpu", "cuda", or "auto": a GPU where there is one.
+        precision: "no", "bf16", "fp16", or None for what accelerate is configured for.
+
+    Raises:
+        BadInput: If this machine has no such device, or the process already uses another precision.
+    """
+    from accelerate import Accelerator, InitProcessGroupKwargs  # a second to import
+
+    try:
+        patience = InitProcessGroupKwargs(timeout=_PATIENCE)
+        alone = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
+        accelerator = Accelerator(cpu=alone, mixed_precision=precision, kwargs_handlers=[patience])
+    except ValueError as error:
+        raise BadInput("--precision", f"cannot be used ({error})", "Choose another, or leave it out.") from error
+    if device == "cuda" and accelerator.device.type != "cuda":
+        raise BadInput("--device", "is cuda, but this machine has no GPU that torch can use", "Choose cpu or auto.")
+    return accelerator
+
+
+def open_system(settings: Settings, device: str) -> System:
+    """The system to train, with the links it starts from.
+
+    Raises:
+        SystemNotFound, UnsafeCheckpoint, BadInput: If it cannot be loaded or put together.
+    """
+    seed = settings["seed"]
+    if settings["agents"]:
+        system = build_system(settings["system"], pairs("agents", settings["agents"]), device=device, seed=seed)
+    else:
+        system = load_system(settings["system"], device=device)
+    if settings["variant"] and not settings["fresh"]:
+        raise BadInput("--variant", "was given without --fresh", "A form can be chosen for new links only.")
+    if settings["fresh"]:
+        variant = LINK_VARIANTS[settings["variant"] or "released"]
+        system = fresh_links(system, seed=seed, variant=variant, inner=settings["fresh"] == "all")
+        system.untrained = frozenset(system.links)
+    if settings["damage"] is not None:
+        system = damaged(system, sigma=settings["damage"], seed=seed)
+    return system
+
+
+def open_examples(settings: Settings, system: System) -> tuple[list[Example], list[Example]]:
+    """Examples to learn from and held-out ones.
+
+    An embedded task has a test split of its own; of other data some questions are held out.
+
+    Raises:
+        BadInput, SystemNotFound: If they cannot be read.
+    """
+    source, number, seed = settings["data"], settings["held_out"], settings["seed"]
+    if source is None:
+        if system.task is None:
+            raise SystemNotFound("--data", "was not given, and this system has no task of its own", "Give some data.")
+        source = system.task.name
+    if number < 0:
+        raise BadInput("--held-out", f"is {number}", "Give a number of questions, 0 for none.")
+    columns = pairs("columns", settings["columns"]) or None
+    examples = read_examples(
+        source, system.pattern, columns=columns, split=settings["split"], subset=settings["subset"],
+        task=settings["task"], limit=settings["limit"], seed=seed,
+    )  # fmt: skip
+    if not number:
+        return examples, []
+    if source in TASKS:
+        return examples, TASKS[source].sample(number, seed=seed, split="test")
+    return split_held_out(examples, number=number, seed=seed)
+
+
+def surety(
+    laps: Sequence[Lap], examples: Sequence[Example], held_out: Sequence[Example], accelerator: Accelerator
+) -> dict[str, Any]:
+    """What has to be the same when a run is resumed, beside what was asked for: else its steps would be others."""
+    return {
+        "stages": laps_json(laps),
+        "data": {"examples": len(examples), "held_out": len(held_out), "digest": _digest([*examples, *held_out])},
+        "processes": accelerator.num_processes,
+        "precision": accelerator.mixed_precision,
+    }
+
+
+def check_same(now: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
+    """Refuse to go on where the same arguments would not give the same steps.
+
+    Raises:
+        BadInput: Naming what differs.
+    """
+    todo = "Put things back as they were, or begin anew in another folder."
+    for name, value in now.items():
+        before = kept.get(name)
+        if value != before:
+            raise BadInput(name, f"changed: {value}, but the run in this folder began with {before}", todo)
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    told = hashlib.sha256()
+    for each in examples:
+        told.update(repr((each.question, each.answer, sorted(each.targets.items()))).encode())
+    return told.hexdigest()[:16]

@@ -1,0 +1,176 @@
+"""The outer loop with the paper's loss: the final answer's cross-entropy, back through all rounds into every link.
+
+"Recursive Multi-Agent Systems", arXiv 2604.25917. Two options are the project's own: windows, in which only the last
+stages before the answer run free at first and read gold text before that, and a look-out for runs that have stalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recmas_core.engine import Messages, Settings, unroll
+from recmas_core.errors import BadInput
+from recmas_core.patterns import Place
+from recmas_core.steps import Scored
+from recmas_core.system import System
+from recmas_core.tasks import Example
+from recmas_core.training.config import TrainConfig
+from recmas_core.training.gold import gold_before
+from recmas_core.training.loop import Part, StageRun
+from recmas_core.training.remembering import unroll_remembering_little
+from recmas_core.training.rounds import Key, RoundLinks
+from recmas_core.training.stalling import Lookout
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+OPENS = 0.8  # running accuracy at which the next window opens
+
+
+class OuterLoop(StageRun):
+    """The paper's outer loop; see `train_outer`."""
+
+    def __init__(
+        self, system: System, examples: Sequence[Example], config: TrainConfig, accelerator: Accelerator | None = None
+    ) -> None:
+        if not examples:
+            raise BadInput("examples", "are empty", "Give at least one.")
+        every = all_links(system)
+        trained = {key: link for key, link in every.items() if config.inner or key[0] != key[1]}
+        if not trained:
+            raise BadInput(f"system {system.name!r}", "has no outer links", "Choose a pattern of two agents or more.")
+        super().__init__("outer", trained, config, accelerator)
+        self._system, self._examples = system, examples
+        self._fixed = {key: link for key, link in every.items() if key not in trained}
+        self._schedule = system.pattern.schedule(config.rounds)
+        self._firsts = stage_starts(self._schedule)
+        self._windows = suffix_windows(len(self._firsts) - 1) if config.windows else (len(self._firsts) - 1,)
+        self._at, self._since = 0, 0
+        self._lookout = Lookout()
+
+    @property
+    def examples(self) -> int:
+        """How many there are."""
+        return len(self._examples)
+
+    @property
+    def window(self) -> int:
+        """Stages before the answer that run free."""
+        return self._windows[self._at]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole loop runs free."""
+        return self._at == len(self._windows) - 1
+
+    def forward(self, rows: Tensor) -> Part:
+        """The answers' cross-entropy of a batch."""
+        batch = [self._examples[i] for i in rows.tolist()]
+        config = self.config
+        first = self._firsts[-1 - self.window]
+        messages = Messages() if self.whole else gold_before(self._schedule[first], self._schedule, batch)
+        links = RoundLinks(self.trained, self._fixed)
+        steps = config.latent_steps or self._system.latent_steps
+        settings = Settings(config.rounds, steps, carry=links.carry)
+        run = unroll_remembering_little if config.checkpointing else unroll
+        out = run(
+            self._system, [e.question for e in batch], settings, answers=[e.answer for e in batch],
+            messages=messages, first=first, each_round=config.supervise == "every",
+        )  # fmt: skip
+        loss = sum(
+            (self._weight(scored.place) * F.cross_entropy(scored.logits.float(), scored.labels))
+            for scored in out.scored
+        )
+        assert isinstance(loss, Tensor)
+        return Part(loss, rows_right(out.scored[-1], len(batch)), len(batch), links)
+
+    def _weight(self, place: Place) -> float:
+        config = self.config
+        if config.supervise == "last":
+            return 1.0
+        weights = config.weights or (1.0,) * config.rounds
+        return weights[place.round - 1] / sum(weights)
+
+    def adjust(self) -> None:
+        """Open the next window once this one is solved, or after its time; look out for a stall in the last one."""
+        self._since += 1
+        assert self.running is not None
+        if not self.whole:
+            patience = max(10, self.config.steps // (2 * len(self._windows)))
+            if self.running >= OPENS or self._since >= patience:
+                self._at, self._since, self.running = self._at + 1, 0, None
+            return
+        self.note = self._lookout.see(self.running, share_left=1 - self.step / self.config.steps)
+        if self.config.target is not None and self._since >= 10 and self.running >= self.config.target:
+            self.over = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        own = {"at": self._at, "since": self._since, "lookout": self._lookout.state_dict()}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self._at, self._since = state["at"], state["since"]
+        self._lookout.load_state_dict(state["lookout"])
+
+
+def train_outer(
+    system: System,
+    examples: Sequence[Example],
+    config: TrainConfig | None = None,
+    *,
+    accelerator: Accelerator | None = None,
+) -> OuterLoop:
+    """The outer loop: every round unrolled, the answer's cross-entropy into every outer link, agents frozen.
+
+    A step's loss is the cross-entropy per token of the answer (and its end token); its accuracy the running share of
+    answers all of whose tokens are right; its `grad_norms` what each round had to say to each link.
+
+    Args:
+        system: Its links are trained in place: give a copy (`private_copy`) of one that others use.
+        examples: Questions with answers; with windows also the right turns of every role.
+        config: How; `STAGES["outer"].config` by default.
+        accelerator: Carries devices, precision and processes.
+
+    Raises:
+        BadInput: If there are no examples, or windows are asked for and an example lacks a role's right turns.
+        Diverged: From the iterator, if a loss or gradient is not finite.
+    """
+    from recmas_core.training.stages import STAGES
+
+    return OuterLoop(system, examples, config or STAGES["outer"].config, accelerator)
+
+
+def all_links(system: System) -> dict[Key, nn.Module]:
+    """Every link: outer ones by (sender, receiver), inner ones by (role, role)."""
+    return {**{(role, role): agent.inner for role, agent in system.agents.items()}, **system.links}
+
+
+def stage_starts(schedule: Sequence[Place]) -> list[int]:
+    """The first turn of every stage of a run, in order; the last one answers."""
+    return [next(turns).turn for _, turns in groupby(schedule, key=lambda place: (place.round, place.stage))]
+
+
+def suffix_windows(stages: int) -> tuple[int, ...]:
+    """How many stages before the answer run free, window by window: 1, 2, 3, 5, 8, … up to all of them."""
+    windows, a, b = [], 1, 2
+    while a < stages:
+        windows.append(a)
+        a, b = b, a + b
+    return (*windows, stages)
+
+
+@torch.no_grad()
+def rows_right(scored: Scored, rows: int) -> int:
+    """How many rows have every token of their answer right."""
+    wrong = torch.zeros(rows, device=scored.rows.device)
+    wrong.index_add_(0, scored.rows, (scored.logits.argmax(-1) != scored.labels).float())
+    return int((wrong == 0).sum())

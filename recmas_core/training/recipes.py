@@ -1,0 +1,67 @@
+"""Courses that work, as data: stages with their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from recmas_core.errors import BadInput
+from recmas_core.training.course import Lap
+from recmas_core.training.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A course for any system.
+
+    Attributes:
+        name: Key in the registry, and the name to show.
+        about: What it does, for the reader.
+        start: Where it starts from: "as they are", "random" or "damaged" links.
+        laps: The stages.
+    """
+
+    name: str
+    about: str
+    start: str
+    laps: tuple[Lap, ...]
+
+
+def _lap(stage: str, **changes: object) -> Lap:
+    return Lap(stage, replace(STAGES[stage].config, **changes))  # type: ignore[arg-type]
+
+
+_RECIPES = (
+    Recipe(
+        "repair",
+        "The outer links have been damaged with noise; the paper's loss alone repairs them through the answer.",
+        "damaged",
+        (_lap("outer", lr=1e-4, steps=120, windows=False),),
+    ),
+    Recipe(
+        "fast start",
+        "Inner loop, then every outer link is aligned with the receiver's words. A minute or less.",
+        "random",
+        (_lap("inner"), _lap("align")),
+    ),
+    Recipe(
+        "from nothing",
+        "Inner loop, a short teacher-forced start of the outer links, then the paper's loss does the rest.",
+        "random",
+        (_lap("inner"), _lap("teach"), _lap("outer")),
+    ),
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _RECIPES})
+
+
+def recipe(name: str) -> tuple[Lap, ...]:
+    """The stages of a recipe.
+
+    Raises:
+        BadInput: If there is none of that name.
+    """
+    if name not in RECIPES:
+        raise BadInput("recipe", f"is {name!r}", f"Choose from {sorted(RECIPES)}.")
+    return RECIPES[name].laps

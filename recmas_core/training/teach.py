@@ -1,0 +1,181 @@
+"""Teaching outer links with gold text: all of them jointly, each hop by itself. It goes beyond the paper.
+
+For every link its sender reads right messages as text and thinks; the thoughts pass the link, and the receiver must
+say its own right turn (or, where it decodes, the answer). No round is unrolled, so a link learns in seconds what words
+to carry, from anywhere, also between vocabularies that share none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recmas_core.decoding import score
+from recmas_core.engine import Messages, Prompts, roll_out
+from recmas_core.errors import BadInput
+from recmas_core.patterns import Pattern, Place
+from recmas_core.system import System
+from recmas_core.tasks import Example
+from recmas_core.training.config import TrainConfig
+from recmas_core.training.gold import right_turn
+from recmas_core.training.loop import MEMORY, Part, StageRun
+from recmas_core.training.outer import all_links, rows_right
+from recmas_core.training.rounds import Key, RoundLinks
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SETTLE = 10  # steps before a running accuracy counts
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A message on its way: the turn that sends it and the turn that reads it."""
+
+    sender: Place
+    receiver: Place
+
+
+def hops(pattern: Pattern, rounds: int) -> dict[Key, list[list[Hop]]]:
+    """For each edge its hops in a run, those whose prompts have the same form together."""
+    schedule = pattern.schedule(rounds)
+    every: dict[Key, dict[object, list[Hop]]] = {}
+    for sent in schedule:
+        if sent.decodes:
+            continue
+        for receiver in pattern.receivers_of(sent.role):
+            read = next((p for p in schedule if p.role == receiver and p.turn > sent.turn and _reads(p, sent)), None)
+            if read is None:
+                continue
+            form = (
+                pattern.senders_to(sent.role, round_=sent.round),
+                pattern.senders_to(receiver, round_=read.round),
+                read.decodes,
+            )
+            every.setdefault((sent.role, receiver), {}).setdefault(form, []).append(Hop(sent, read))
+    return {edge: list(forms.values()) for edge, forms in every.items()}
+
+
+def _reads(place: Place, sent: Place) -> bool:
+    """Whether a later turn stands in another stage than the one that sent."""
+    return (place.round, place.stage) != (sent.round, sent.stage)
+
+
+class Teaching(StageRun):
+    """Teacher-forced training of all outer links; see `teach_outer`."""
+
+    def __init__(
+        self, system: System, examples: Sequence[Example], config: TrainConfig, accelerator: Accelerator | None = None
+    ) -> None:
+        if not examples:
+            raise BadInput("examples", "are empty", "Give at least one.")
+        every = all_links(system)
+        outer = {key: link for key, link in every.items() if config.inner or key[0] != key[1]}
+        super().__init__("teach", outer, config, accelerator)
+        self._system, self._examples = system, examples
+        self._fixed = {key: link for key, link in every.items() if key not in outer}
+        self._hops = hops(system.pattern, max(2, config.rounds))  # one round alone has no feedback to teach
+        if not self._hops:
+            raise BadInput(f"system {system.name!r}", "has no edges", "Choose a pattern of two agents or more.")
+        self._each: dict[Key, float | None] = dict.fromkeys(self._hops)
+
+    @property
+    def examples(self) -> int:
+        """How many there are."""
+        return len(self._examples)
+
+    def forward(self, rows: Tensor) -> Part:
+        """The sum over all links of the receivers' cross-entropy; right are rows with every token right."""
+        links = RoundLinks(self.trained, self._fixed)
+        batch = [self._examples[i] for i in rows.tolist()]
+        losses, right = [], 0
+        for edge, forms in self._hops.items():
+            sizes = torch.tensor([float(len(form)) for form in forms])
+            form = forms[int(torch.multinomial(sizes, 1, generator=self.generator))]
+            which = torch.randint(len(form), (len(batch),), generator=self.generator).tolist()
+            loss, good = self._hop(edge, [form[i] for i in which], batch, links)
+            losses.append(loss)
+            right += good
+            share, before = good / len(batch), self._each[edge]
+            self._each[edge] = share if before is None else MEMORY * before + (1 - MEMORY) * share
+        return Part(torch.stack(losses).sum() / len(losses), right, len(batch) * len(losses), links)
+
+    def _hop(self, edge: Key, each: Sequence[Hop], batch: Sequence[Example], links: RoundLinks) -> tuple[Tensor, int]:
+        system, (sender, receiver) = self._system, edge
+        sent, read = each[0].sender, each[0].receiver
+        questions = [example.question for example in batch]
+        # a turn named twice has its fixed beginning read apart, without gradients
+        prompts = Prompts(system, questions, [sent, sent, read, read])
+        told = self._told([hop.sender for hop in each], batch, without=None)
+        reader, hidden = prompts.read(sent, prompts.fill(sent, told), told)
+        steps = self.config.latent_steps or system.latent_steps
+        thoughts = [s.embed for s in roll_out(reader, links.at(0, (sender, sender)), hidden, steps, place=sent)]
+        heard = self._told([hop.receiver for hop in each], batch, without=sender)
+        heard.latents[edge] = links.at(0, edge)(torch.stack(thoughts, dim=1))
+        reader, hidden = prompts.read(read, prompts.fill(read, heard), heard)
+        answers = [self._right(hop.receiver, example) for hop, example in zip(each, batch, strict=True)]
+        scored = score(system.agents[receiver], read, reader, hidden, answers)
+        return F.cross_entropy(scored.logits.float(), scored.labels), rows_right(scored, len(batch))
+
+    def _told(self, places: Sequence[Place], batch: Sequence[Example], *, without: str | None) -> Messages:
+        """What each row's reader was rightly told, as texts."""
+        pattern, texts = self._system.pattern, {}
+        feedback = {edge.key: edge.feedback for edge in pattern.edges}
+        for sender in pattern.senders_to(places[0].role, round_=places[0].round):
+            if sender != without:
+                texts[sender] = [
+                    right_turn(example, sender, place.round - feedback[sender, place.role])
+                    for place, example in zip(places, batch, strict=True)
+                ]
+        return Messages(texts=texts)
+
+    @staticmethod
+    def _right(place: Place, example: Example) -> str:
+        return example.answer if place.decodes else right_turn(example, place.role, place.round)
+
+    def adjust(self) -> None:
+        """The running accuracy is that of the worst link; the stage is over once it is what was asked for."""
+        worst = min(each for each in self._each.values() if each is not None)
+        self.running, target = worst, self.config.target
+        self.over = target is not None and self.step >= SETTLE and worst >= target
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {**super().state_dict(), "each": list(self._each.values())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on exactly where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self._each = dict(zip(self._each, state["each"], strict=True))
+
+
+def teach_outer(
+    system: System,
+    examples: Sequence[Example],
+    config: TrainConfig | None = None,
+    *,
+    accelerator: Accelerator | None = None,
+) -> Teaching:
+    """Teacher-forced training of all outer links jointly, agents frozen. Not in the paper.
+
+    A step's loss is the mean over links of the receivers' cross-entropy per token; its accuracy the running share of
+    turns all of whose tokens are right, of the link where it is lowest; its `grad_norms` are keyed by round 0.
+
+    Args:
+        system: Its links are trained in place: give a copy (`private_copy`) of one that others use.
+        examples: Questions with answers and the right turns of every role.
+        config: How; `STAGES["teach"].config` by default. The stage is over at `target`.
+        accelerator: Carries devices, precision and processes.
+
+    Raises:
+        BadInput: If there are no examples, or one lacks a role's right turns (from the iterator).
+        Diverged: From the iterator, if a loss or gradient is not finite.
+    """
+    from recmas_core.training.stages import STAGES
+
+    return Teaching(system, examples, config or STAGES["teach"].config, accelerator)
