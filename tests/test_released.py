@@ -325,6 +325,17 @@ def test_damaged_files(copy: Path, part: str, damage: str) -> None:
         read(copy)
 
 
+def test_a_changed_number(copy: Path) -> None:
+    """torch itself would read on."""
+    whole = bytearray((copy / INNER).read_bytes())
+    at = whole.index(torch.load(copy / INNER, weights_only=True)["proj1.weight"].view(torch.uint8).numpy().tobytes())
+    whole[at] ^= 1
+    (copy / INNER).write_bytes(whole)
+    torch.load(copy / INNER, weights_only=True)
+    with pytest.raises(rm.UnsafeCheckpoint, match="checksum"):
+        read(copy)
+
+
 def test_a_compressed_file(copy: Path) -> None:
     path = copy / INNER
     with zipfile.ZipFile(path) as kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -99,10 +100,19 @@ def _unpack(bundle: zipfile.ZipFile, entries: list[_Entry], half: Path) -> None:
 def _extract(bundle: zipfile.ZipFile, entry: _Entry, half: Path) -> None:
     path = half.joinpath(*entry.path.parts)
     path.parent.mkdir(exist_ok=True)
-    # zipfile gives no more than the size an entry states, and the sizes were added up before
-    with bundle.open(entry.info) as source, path.open("xb") as target:
-        while block := source.read(1 << 20):
+    with path.open("xb") as target:
+        for block in _blocks(bundle, entry):
             target.write(block)
+
+
+def _blocks(bundle: zipfile.ZipFile, entry: _Entry) -> Iterator[bytes]:
+    """A file's content; zipfile gives no more than the size it states, and those sizes were added up before."""
+    try:
+        with bundle.open(entry.info) as source:
+            while block := source.read(1 << 20):
+                yield block
+    except OSError as error:  # of an offset that is none: no fault of the folder that is written
+        raise UnsafeCheckpoint(entry.where, f"cannot be read ({error})", "Zip it again.") from error
 
 
 def _entries(bundle: zipfile.ZipFile, limit_mb: int) -> list[_Entry]:

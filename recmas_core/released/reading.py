@@ -127,10 +127,7 @@ def _read_state(path: Path, link: Callable[[State], nn.Module]) -> State:
     if not path.is_file():
         raise SystemNotFound(where, "does not exist", "Save or fetch the links again.")
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as kept:  # torch never compresses; what is small here could be vast in memory
-                if any(info.compress_type != zipfile.ZIP_STORED for info in kept.infolist()):
-                    raise UnsafeCheckpoint(where, "is compressed, as torch leaves no file", _AGAIN)
+        _check_stored(path, where)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UnsafeCheckpoint:
         raise
@@ -150,6 +147,17 @@ def _read_state(path: Path, link: Callable[[State], nn.Module]) -> State:
     if not all(value.isfinite().all() for value in state.values()):
         raise UnsafeCheckpoint(where, "holds numbers that are not finite", "Take links from before they broke.")
     return {str(key): value.detach().contiguous() for key, value in state.items()}
+
+
+def _check_stored(path: Path, where: str) -> None:
+    """See that a file is as torch writes it: it never compresses, and reads on where a checksum is wrong."""
+    if not zipfile.is_zipfile(path):
+        return  # torch's older form; what is in it is checked all the same
+    with zipfile.ZipFile(path) as kept:
+        if any(info.compress_type != zipfile.ZIP_STORED for info in kept.infolist()):
+            raise UnsafeCheckpoint(where, "is compressed, and could unfold to any size", _AGAIN)
+        if kept.testzip() is not None:
+            raise UnsafeCheckpoint(where, "is damaged: a checksum is wrong", _AGAIN)
 
 
 def _is_plain(value: object) -> bool:
