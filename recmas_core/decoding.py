@@ -147,10 +147,12 @@ def speak(
         reading = called
 
 
-def score(agent: Agent, place: Place, reader: Reader, hidden: Tensor, answers: Sequence[str]) -> Scored:
-    """Logits of each answer's tokens (an end token behind them) after the prompt."""
+def score(
+    agent: Agent, place: Place, reader: Reader, hidden: Tensor, answers: Sequence[str], *, ended: bool = True
+) -> Scored:
+    """Logits of each answer's tokens (an end token behind them, if they are `ended`) after the prompt."""
     end = min(agent.end_ids)
-    ids = [[*agent.encode(answer), end] for answer in answers]
+    ids = [[*agent.encode(answer), *([end] if ended else [])] for answer in answers]
     longest = max(map(len, ids))
     padded = torch.tensor([row + [end] * (longest - len(row)) for row in ids], device=agent.device)
     states = hidden[:, None]

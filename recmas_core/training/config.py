@@ -27,6 +27,8 @@ class TrainConfig:
         warmup: Steps of warm-up.
         floor: Share of the rate that is left at the end.
         questions: Questions whose right turns are read, at most (inner loop, alignment).
+        whole_turns: Whether a taught receiver must say its whole right turn, or only as many tokens of it as it has
+            thoughts: those are what it will pass on.
         latent_steps: Thoughts per turn; None for the system's own.
         target: Running accuracy at which the stage is over before its steps are up; None for all steps.
         inner: Whether the outer loop trains the inner links too.
@@ -49,6 +51,7 @@ class TrainConfig:
     warmup: int = 10
     floor: float = 0.0
     questions: int = 800
+    whole_turns: bool = False
     latent_steps: int | None = None
     target: float | None = None
     inner: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -113,14 +113,29 @@ def surety(
 def check_same(now: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
     """Refuse to go on where the same arguments would not give the same steps.
 
+    Args:
+        now: What `surety` says.
+        kept: What it said when the run began; other keys are left alone.
+
     Raises:
-        BadInput: Naming what differs.
+        BadInput: Naming the first thing that differs.
     """
-    todo = "Put things back as they were, or begin anew in another folder."
     for name, value in now.items():
-        before = kept.get(name)
-        if value != before:
-            raise BadInput(name, f"changed: {value}, but the run in this folder began with {before}", todo)
+        for where, new, old in _differences(name, value, kept.get(name)):
+            todo = "Put things back as they were, or begin anew in another folder."
+            raise BadInput(where, f"is {new} now, but was {old} when the run in this folder began", todo)
+
+
+def _differences(name: str, now: Any, before: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Where two JSON values differ, as deep as they can be compared: (name, now, before)."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in {**now, **before}:
+            yield from _differences(f"{name}, {key}", now.get(key), before.get(key))
+    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        for at, (new, old) in enumerate(zip(now, before, strict=True), start=1):
+            yield from _differences(f"{name}, {at}", new, old)
+    elif now != before:
+        yield name, now, before
 
 
 def _digest(examples: Sequence[Example]) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 OPENS = 0.8  # running accuracy at which the next window opens
+SETTLE = 8  # steps in a window before its running accuracy counts
 
 
 class OuterLoop(StageRun):
@@ -84,7 +85,7 @@ class OuterLoop(StageRun):
             messages=messages, first=first, each_round=config.supervise == "every",
         )  # fmt: skip
         loss = sum(
-            (self._weight(scored.place) * F.cross_entropy(scored.logits.float(), scored.labels))
+            (self._weight(scored.place) * cross_entropy(scored))
             for scored in out.scored
         )
         assert isinstance(loss, Tensor)
@@ -102,8 +103,8 @@ class OuterLoop(StageRun):
         self._since += 1
         assert self.running is not None
         if not self.whole:
-            patience = max(10, self.config.steps // (2 * len(self._windows)))
-            if self.running >= OPENS or self._since >= patience:
+            patience = max(10, self.config.steps // (len(self._windows) + 1))
+            if (self.running >= OPENS and self._since >= SETTLE) or self._since >= patience:
                 self._at, self._since, self.running = self._at + 1, 0, None
             return
         self.note = self._lookout.see(self.running, share_left=1 - self.step / self.config.steps)
@@ -166,6 +167,12 @@ def suffix_windows(stages: int) -> tuple[int, ...]:
         windows.append(a)
         a, b = b, a + b
     return (*windows, stages)
+
+
+def cross_entropy(scored: Scored) -> Tensor:
+    """Mean cross-entropy per token of scored answers, in single precision at least."""
+    logits = scored.logits
+    return F.cross_entropy(logits.float() if logits.element_size() < 4 else logits, scored.labels)
 
 
 @torch.no_grad()

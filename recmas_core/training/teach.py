@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from recmas_core.decoding import score
@@ -24,7 +23,7 @@ from recmas_core.tasks import Example
 from recmas_core.training.config import TrainConfig
 from recmas_core.training.gold import right_turn
 from recmas_core.training.loop import MEMORY, Part, StageRun
-from recmas_core.training.outer import all_links, rows_right
+from recmas_core.training.outer import all_links, cross_entropy, rows_right
 from recmas_core.training.rounds import Key, RoundLinks
 
 if TYPE_CHECKING:
@@ -118,9 +117,12 @@ class Teaching(StageRun):
         heard = self._told([hop.receiver for hop in each], batch, without=sender)
         heard.latents[edge] = links.at(0, edge)(torch.stack(thoughts, dim=1))
         reader, hidden = prompts.read(read, prompts.fill(read, heard), heard)
+        agent = system.agents[receiver]
         answers = [self._right(hop.receiver, example) for hop, example in zip(each, batch, strict=True)]
-        scored = score(system.agents[receiver], read, reader, hidden, answers)
-        return F.cross_entropy(scored.logits.float(), scored.labels), rows_right(scored, len(batch))
+        if not (self.config.whole_turns or read.decodes):
+            answers = [agent.decode(agent.encode(answer)[:steps]) for answer in answers]
+        scored = score(agent, read, reader, hidden, answers, ended=self.config.whole_turns or read.decodes)
+        return cross_entropy(scored), rows_right(scored, len(batch))
 
     def _told(self, places: Sequence[Place], batch: Sequence[Example], *, without: str | None) -> Messages:
         """What each row's reader was rightly told, as texts."""
