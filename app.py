@@ -23,6 +23,8 @@ from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell, build_shell
+from visualizers.panels.train import build_train
+from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
 
 TITLE = "RecMAS Explorer"
@@ -55,10 +57,14 @@ class Options:
 def build_page(shelf: Shelf, shell: Shell, *, visitors: Visitors | None = None) -> gr.Blocks:
     """The whole page, not yet served. A system is loaded when it is first looked at, if not before."""
     visitors = Visitors(shelf.catalogue) if visitors is None else visitors
-    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False) as demo:
+    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         gr.HTML(_HEAD, apply_default_css=False)
-        build_explore(demo, shelf, Explore(shelf, visitors), shell)
+        with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
+            with gr.Tab("Explore", id="explore"):
+                explore = build_explore(demo, shelf, Explore(shelf, visitors), shell)
+            with gr.Tab("Train", id="train") as tab:
+                build_train(tabs, tab, Train(shelf, visitors), explore, shell)
     return demo.queue(default_concurrency_limit=32)
 
 

@@ -85,5 +85,5 @@ def _cell(value: float | None, what: str, *, span: int = 1) -> str:
     wide = f' colspan="{span}"' if span > 1 else ""
     if value is None:
         return f'<td class="recmas-none"{wide}>·</td>'
-    strength = round(_SHADE * shade(value))
-    return f'<td class="recmas-heat" style="--recmas-heat:{strength}%" title="{escape(what)}"{wide}>{number(value)}</td>'
+    heat = f"--recmas-heat:{round(_SHADE * shade(value))}%"
+    return f'<td class="recmas-heat" style="{heat}" title="{escape(what)}"{wide}>{number(value)}</td>'

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 500  # points drawn of one curve; longer ones are averaged in groups
 _SMOOTH = 0.9  # share of the running mean that a step keeps
-_PANELS = {"y": (0.53, 0.93), "y2": (0.17, 0.41), "y3": (0.0, 0.07)}
+_PANELS = {"y": (0.53, 0.90), "y2": (0.17, 0.41), "y3": (0.0, 0.07)}
 _LINE = "rgba(133,139,148,0.28)"
 
 
@@ -51,6 +51,7 @@ def training_curves(
     traces = [*_loss_traces(steps, x), *_held_out_traces(steps), _rate_trace(steps, x)]
     small = {"size": 11, "color": theme.NEUTRAL}
     plain = {"showgrid": True, "gridcolor": _LINE, "zeroline": False, "tickfont": small, "nticks": 5}
+    events = _events(steps, marks, titles)
     figure_layout = theme.layout() | {
         "margin": {"l": 44, "r": 64, "t": 6, "b": 34},
         "xaxis": plain | {
@@ -62,8 +63,8 @@ def training_curves(
         "yaxis2": plain | {"domain": _PANELS["y2"], "range": [0, 1.04], "tickvals": [0, 0.5, 1], "fixedrange": True},
         "yaxis3": plain | {"domain": _PANELS["y3"], "rangemode": "tozero", "nticks": 2, "fixedrange": True,
                            "exponentformat": "e", "showgrid": False},
-        "shapes": [_line(at, strong=strong) for at, _, strong in _events(steps, marks, titles)],
-        "annotations": [*_headings(steps), *_labels(steps, _events(steps, marks, titles), ahead), *_ends(steps, ahead)],
+        "shapes": [_line(at, strong=strong) for at, _, strong in events],
+        "annotations": [*_headings(steps), *_labels(events, ahead), *_ends(steps)],
         "uirevision": key,
         "meta": {"key": key},
     }  # fmt: skip
@@ -100,6 +101,7 @@ def _held_out_traces(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
     for rounds, found in sorted(measured.items()):
         low, high = zip(*(result.interval for _, result in found), strict=True)
         share = [result.accuracy for _, result in found]
+        name = f"{rounds} round{'s' * (rounds > 1)}"
         traces.append(
             {"type": "scatter", "name": f"held-out {rounds}", "mode": "lines+markers", "x": [at for at, _ in found],
              "y": share, "yaxis": "y2", "line": {"width": 1.5, "color": round_colour(rounds)},
@@ -107,7 +109,7 @@ def _held_out_traces(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
              "error_y": {"type": "data", "symmetric": False, "array": [b - s for b, s in zip(high, share, strict=True)],
                          "arrayminus": [s - a for a, s in zip(low, share, strict=True)], "thickness": 1, "width": 2},
              "customdata": [[a, b, r.n] for a, b, (_, r) in zip(low, high, found, strict=True)],
-             "hovertemplate": f"step %{{x}}, {rounds} round{'s' * (rounds > 1)}: %{{y:.3f}} (95 %: %{{customdata[0]:.3f}}"
+             "hovertemplate": f"step %{{x}}, {name}: %{{y:.3f}} (95 %: %{{customdata[0]:.3f}}"
                               " to %{customdata[1]:.3f}, %{customdata[2]} questions)<extra></extra>"}
         )  # fmt: skip
     return traces
@@ -153,29 +155,37 @@ def _events(
             continue
         if before is None or before.lap != step.lap:
             found.append((i, titles.get(step.stage, step.stage), True))
-        if step.window is not None and (before is None or before.window != step.window):
-            found.append((i, str(step.window), False))
-    return [*found, *((mark.at, mark.text, False) for mark in marks)]
+    return [*found, *_windows(steps), *((mark.at, mark.text, False) for mark in marks)]
+
+
+def _windows(steps: Sequence[TrainStep]) -> list[tuple[int, str, bool]]:
+    """Where a stage's window begins and where it lengthens; nothing where none ever lengthened."""
+    opened = [
+        (i, step.lap, step.window)
+        for i, (before, step) in enumerate(pairwise((None, *steps)))
+        if step is not None and step.window is not None
+        and (before is None or (before.window, before.lap) != (step.window, step.lap))
+    ]  # fmt: skip
+    several = {lap for _, lap, _ in opened if sum(other == lap for _, other, _ in opened) > 1}
+    return [(i, str(window), False) for i, lap, window in opened if lap in several]
 
 
 def _line(at: int, *, strong: bool) -> dict[str, Any]:
     line = {"width": 1, "color": theme.NEUTRAL if strong else _LINE, "dash": "solid" if strong else "dot"}
-    return {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 0.93, "line": line}
+    return {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": _PANELS["y"][1], "line": line}
 
 
 def _headings(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
-    windows = any(step.window is not None for step in steps)
+    windows = bool(_windows(steps))
     loss = "<b>Loss</b>" + (" · numbers: stages before the answer that run free" if windows else "")
     held = "<b>Right answers</b> on held-out questions, 95 % interval"
     return [
         _text(0, top + 0.004, text, xref="paper", yref="paper", xanchor="left", yanchor="bottom", name="heading")
-        for text, top in ((loss, 0.95), (held, _PANELS["y2"][1]), ("<b>Learning rate</b>", _PANELS["y3"][1]))
+        for text, top in ((loss, 0.945), (held, _PANELS["y2"][1]), ("<b>Learning rate</b>", _PANELS["y3"][1]))
     ]
 
 
-def _labels(
-    steps: Sequence[TrainStep], events: Sequence[tuple[int, str, bool]], ahead: int
-) -> list[dict[str, Any]]:
+def _labels(events: Sequence[tuple[int, str, bool]], ahead: int) -> list[dict[str, Any]]:
     """The words beside the lines; of those that would lie on one another the later ones are left out."""
     labels, free = [], {True: -1.0, False: -1.0}
     for at, text, strong in sorted(events, key=lambda event: event[0]):
@@ -183,13 +193,13 @@ def _labels(
         if place < free[strong]:
             continue
         free[strong] = place + 0.012 + 0.014 * len(text)
-        y = 0.895 if strong else 0.93
+        y = 0.895 if strong else 0.9
         hang, name = ("top", "stage") if strong else ("bottom", "mark")
         labels.append(_text(at, y, theme.plain(text), yref="paper", xanchor="left", yanchor=hang, name=name))
     return labels
 
 
-def _ends(steps: Sequence[TrainStep], ahead: int) -> list[dict[str, Any]]:
+def _ends(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
     """The newest accuracy of every number of rounds, written at the right edge; never two on one spot."""
     newest = {result.rounds: result.accuracy for step in steps for result in step.held_out}
     labels, least = [], -1.0

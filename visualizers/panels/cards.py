@@ -10,9 +10,12 @@ from recmas_core.patterns import Pattern
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
 from visualizers.figures.icon import pattern_icon
+from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Catalogue, Lineup, Offer
 from visualizers.panels.render import model_name
 from visualizers.theme import role_colour
+
+_TRAIN = '<button type="button" class="recmas-button" data-send="train" data-key="train">{text}</button>'
 
 
 def cards_html(catalogue: Catalogue, chosen: str) -> str:
@@ -75,7 +78,8 @@ def cast_html(catalogue: Catalogue, lineup: Lineup, system: System | None) -> st
         for role in pattern.roles
     )
     trouble = f'<p class="recmas-hint recmas-outside">{escape(catalogue.trouble)}</p>' if catalogue.trouble else ""
-    return f"{_sizes(offer, lineup.system)}{rows}{trouble}{'' if system is None else links_note(system)}"
+    note = "" if system is None else links_note(system, trained_here=bool(lineup.links))
+    return f"{_sizes(offer, lineup.system)}{rows}{trouble}{note}"
 
 
 def _sizes(offer: Offer, system: str) -> str:
@@ -118,14 +122,30 @@ def _option(value: str, text: str, chosen: str) -> str:
     return f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
 
 
-def links_note(system: System) -> str:
-    """Which links the agents leave untrained, and what that means."""
+def links_html(mine: Belongings, lineup: Lineup) -> str:
+    """Which links the agents use, where some were trained here: radios that carry `data-send`; else nothing."""
+    names = mine.links_of(lineup)
+    if not names and not lineup.links:
+        return ""
+    radios = "".join(
+        f'<label class="recmas-mapname"><input type="radio" name="recmas-links" value="{escape(name)}" '
+        f'data-send="links" data-key="links-{i}"{" checked" if name == lineup.links else ""}>'
+        f"<span>{escape(name) or 'as they came'}</span></label>"
+        for i, name in enumerate(dict.fromkeys(("", *names, lineup.links)))
+    )
+    return f'<fieldset class="recmas-sizes recmas-linkset"><legend>Links</legend>{radios}</fieldset>'
+
+
+def links_note(system: System, *, trained_here: bool = False) -> str:
+    """How the links came to be; which ones the agents leave untrained, what that means, and the way to train them."""
     if not system.untrained:
-        return (
-            '<p class="recmas-hint">All links between these agents are trained: the inner ones by the paper&#39;s '
-            "inner loop, the outer ones by alignment to the receiver&#39;s words, not yet by the paper&#39;s outer "
-            "loop.</p>"
+        how = (
+            "All links between these agents are trained; <b>these ones here, on the Train tab</b>."
+            if trained_here
+            else "All links between these agents are trained: the inner ones by the paper&#39;s inner loop, the outer "
+            "ones by alignment to the receiver&#39;s words. The paper&#39;s outer loop is on the Train tab."
         )
+        return f'<p class="recmas-hint">{how}</p>{_TRAIN.format(text="Train them")}'
     titles = {role.name: role.title for role in system.pattern.roles}
     untrained = [e.key for e in system.pattern.edges if e.key in system.untrained]
     edges = ", ".join(f"{titles[sender]} → {titles[receiver]}" for sender, receiver in untrained)
@@ -135,6 +155,6 @@ def links_note(system: System) -> str:
         f"trained for these agents: <b>{escape(edges)}</b>.</p>"
         f'<p class="recmas-hint">What arrives over {"it" if one else "them"} is noise to its receiver: the '
         "sender&#39;s thoughts lie in another space, and the words behind them belong to another vocabulary. Run it "
-        "and see: the thoughts after such a link say anything, and the answer is a guess. Training these links comes "
-        "with the Train tab, which is not there yet.</p>"
+        "and see: the thoughts after such a link say anything, and the answer is a guess.</p>"
+        f"{_TRAIN.format(text='Train this link' if one else 'Train these links')}"
     )

@@ -26,10 +26,12 @@ class Lineup:
     Attributes:
         system: A name that the catalogue knows.
         agents: (role, agent's key) of every role, in the pattern's order.
+        links: Which links: "" for those that these agents come with, else the name of some that a visitor trained.
     """
 
     system: str
     agents: tuple[tuple[str, str], ...]
+    links: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Offer:
         trained: Fewest and most thoughts per turn that its agents were taught; None if unknown.
         own: For each role the key of the agent that comes with it; empty where there is none.
         failure: Why it cannot be run, "" if it can.
+        source: What `load_system` takes, where that is not its name.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Offer:
     trained: tuple[int, int] | None = None
     own: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
+    source: str = ""
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -148,6 +152,12 @@ class Catalogue:
                 raise SystemNotFound(f"agent {str(key)[:60]!r}", "is not offered", f"Choose one of {sorted(known)}.")
         return Lineup(system, tuple(chosen.items()))
 
+    def with_offers(self, offers: Sequence[Offer]) -> Catalogue:
+        """This catalogue with further systems, before the loops of one's own."""
+        folders = tuple(offer for offer in self.offers if offer.folder is not None or offer.failure)
+        rest = tuple(offer for offer in self.offers if offer not in folders)
+        return Catalogue((*folders, *offers, *rest), self.agents, self.assets, self.trouble)
+
     def is_own(self, lineup: Lineup) -> bool:
         """Whether these are the agents that the system comes with."""
         return self.offer(lineup.system).folder is not None and dict(lineup.agents) == self.own(lineup.system)
@@ -206,7 +216,7 @@ def read_catalogue(first: str | None = None, *, assets: Path | None = None) -> C
     agents, trouble = _agents(assets)
     offers = {name: _shipped(name, assets / name, agents) for name in embedded_systems(assets)}
     if first is not None and first not in offers:
-        offers[first] = _offer(first, Path(first), ())
+        offers[first] = folder_offer(first, Path(first))
     order = sorted(offers.values(), key=lambda offer: (bool(offer.failure), offer.name != first))
     loops = tuple(loop_pattern(size) for size in LOOP_SIZES)
     own = (Offer("loop", OWN_LOOP, loops),) if agents else ()
@@ -227,8 +237,13 @@ def _shipped(name: str, folder: Path, agents: Sequence[EmbeddedAgent]) -> Offer:
         return Offer(name, name.title(), failure=str(error))
 
 
+def folder_offer(name: str, folder: Path) -> Offer:
+    """The offer of a system's folder that is not shipped; SystemNotFound or UnsafeCheckpoint if it is none."""
+    return _offer(name, folder, ())
+
+
 def _offer(name: str, folder: Path, agents: Sequence[EmbeddedAgent]) -> Offer:
-    """The offer of a system's folder; its agents are known by their keys if they are shipped, else by their folders."""
+    """A folder's offer; its agents are known by their keys if they are shipped, else by their folders."""
     kept = read_manifest(folder)
     keys = {agent.role: agent.key for agent in agents}
     own = {role: keys.get(role, str(folder / member.folder)) for role, member in kept.agents.items()}

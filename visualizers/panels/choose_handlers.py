@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from recmas_core.errors import RecmasError
+from recmas_core.errors import BadInput, RecmasError
 from recmas_core.records import check_question
 from recmas_core.system import System
 from recmas_core.tasks import Task
-from visualizers.panels.cards import cast_html
-from visualizers.panels.catalogue import Lineup
+from visualizers.panels.cards import cards_html, cast_html, links_html
+from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.choices import MAX_THOUGHTS
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import Explore
@@ -37,6 +37,8 @@ class Setting:
     note: Any
     trained: Any
     cast: Any
+    links: Any
+    cards: Any
     agents: Any
     tools: Any
     toolnote: Any
@@ -64,7 +66,7 @@ class Choose:
         leaving = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
         try:
             visitor.choose(str(event.value), leaving=leaving)
-            asked = visitor.asked() or self._asked(visitor.lineup)
+            asked = visitor.asked() or self._asked(visitor.belongings.catalogue, visitor.lineup)
             return self._all(visitor, asked, controls)
         except Exception as error:
             return self._failed(error)
@@ -76,25 +78,49 @@ class Choose:
             visitor.cast(str(event.role), str(event.value))
             number = isinstance(controls.thoughts, int | float)
             wish = controls.thoughts if number else None  # what is no number is said to be none when it is run
-            thoughts = self._shelf.catalogue.thoughts(visitor.lineup, wish=wish)
-            asked = Asked(controls.question, controls.rounds, thoughts, controls.seed)
-            return self._all(visitor, asked, controls)
+            thoughts = visitor.belongings.catalogue.thoughts(visitor.lineup, wish=wish)
+            return self.again(visitor, replace(controls, thoughts=thoughts))
         except Exception as error:
             return self._failed(error)
+
+    def links(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Other links for the same agents: some that were trained here, or their own."""
+        visitor, controls = self._explore.visitor(request), Controls(*values)
+        try:
+            name = str(event.value)
+            if name and name not in visitor.belongings.links_of(visitor.lineup):
+                raise BadInput(f"links {name[:60]!r}", "are not kept", "Choose others.")
+            visitor.choose_links(name)
+            return self.again(visitor, controls)
+        except Exception as error:
+            return self._failed(error)
+
+    def again(self, visitor: Visitor, controls: Controls) -> tuple[Any, ...]:
+        """Everything for what the visitor looks at now, with what is typed."""
+        asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+        return self._all(visitor, asked, controls)
+
+    def use(self, visitor: Visitor, lineup: Lineup, controls: Controls) -> tuple[Any, ...]:
+        """Look at a line-up; what was typed for it before is there again."""
+        before = visitor.lineup
+        leaving = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+        visitor.use(lineup, leaving=leaving)
+        typed = leaving if before.system == lineup.system else visitor.asked()
+        return self._all(visitor, typed or self._asked(visitor.belongings.catalogue, lineup), controls)
 
     def settle(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """What needs the agents, once they are loaded: (trained note, cast, tools' note, stage …)."""
         visitor, controls = self._explore.visitor(request), Controls(*values)
-        lineup = visitor.lineup
+        lineup, shelf = visitor.lineup, self._explore.shelf(visitor)
         try:
-            system = self._shelf.entry(lineup).system
+            system = shelf.entry(lineup).system
             while visitor.lineup != lineup:  # meanwhile another one was chosen
                 lineup = visitor.lineup
-                system = self._shelf.entry(lineup).system
+                system = shelf.entry(lineup).system
         except Exception as error:
             note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
             return (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
-        cast = cast_html(self._shelf.catalogue, lineup, system)
+        cast = cast_html(shelf.catalogue, lineup, system)
         trained = trained_note(system.trained_steps, controls.thoughts)
         return (trained, cast, tools_note(system), *self._explore.look(request, *values))
 
@@ -104,8 +130,9 @@ class Choose:
 
     def trained(self, thoughts: Any, request: gr.Request) -> str:
         """Whether the agents ever saw that many thoughts in a slot."""
+        visitor = self._explore.visitor(request)
         try:
-            return trained_note(self._shelf.entry(self._explore.visitor(request).lineup).system.trained_steps, thoughts)
+            return trained_note(self._explore.shelf(visitor).entry(visitor.lineup).system.trained_steps, thoughts)
         except RecmasError as error:
             return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
 
@@ -118,15 +145,16 @@ class Choose:
         return task.sample(1, seed=random.SystemRandom().randrange(2**31), split="test")[0].question
 
     def _task(self, request: gr.Request) -> Task | None:
-        return self._shelf.catalogue.task(self._explore.visitor(request).lineup)
+        visitor = self._explore.visitor(request)
+        return visitor.belongings.catalogue.task(visitor.lineup)
 
-    def _asked(self, lineup: Lineup) -> Asked:
-        catalogue = self._shelf.catalogue
+    @staticmethod
+    def _asked(catalogue: Catalogue, lineup: Lineup) -> Asked:
         return Asked(examples_of(catalogue.task(lineup))[0], ROUNDS, catalogue.thoughts(lineup), 0)
 
     def _all(self, visitor: Visitor, asked: Asked, before: Controls) -> tuple[Any, ...]:
         """The left side and the stage for what the visitor looks at now; loading begins if it is not loaded."""
-        shelf, lineup, session = self._shelf, visitor.lineup, visitor.session
+        shelf, lineup, session = self._explore.shelf(visitor), visitor.lineup, visitor.session
         shelf.load(lineup)
         entry, task = shelf.ready(lineup), shelf.catalogue.task(lineup)
         system = None if entry is None else entry.system
@@ -141,6 +169,8 @@ class Choose:
             note=reading_note(task, asked.question),
             trained="" if system is None else trained_note(system.trained_steps, asked.thoughts),
             cast=cast_html(shelf.catalogue, lineup, system),
+            links=links_html(visitor.belongings, lineup),
+            cards=cards_html(shelf.catalogue, offer.name),
             agents=gr.Accordion(open=True) if offer.folder is None else gr.skip(),
             tools=gr.Checkbox(visible=tools),
             toolnote=gr.HTML("" if system is None else tools_note(system), visible=tools),

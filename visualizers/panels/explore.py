@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -16,7 +18,24 @@ from visualizers.panels.stage import OUTPUTS
 LIMIT = 32  # handlers of one kind at work at once; nobody waits for another visitor's run
 
 
-def build_explore(demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell) -> None:
+@dataclass(frozen=True)
+class ExplorePage:
+    """What other tabs need of this one.
+
+    Attributes:
+        left: The components of its left side.
+        choose: The handlers of its left side.
+        everything: Options of an event that draws the whole tab, its inputs and outputs among them.
+        go_on: Given such an event, sees to what comes once the agents are loaded.
+    """
+
+    left: Choosing
+    choose: Choose
+    everything: dict[str, Any]
+    go_on: Callable[[Any], None]
+
+
+def build_explore(demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell) -> ExplorePage:
     """Add the tab to the page that is being built (inside `with demo`)."""
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
@@ -33,7 +52,7 @@ def build_explore(demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell
     }  # fmt: skip
     _wire_run(demo, left, stage, handlers, common)
     _wire_view(stage, handlers, common)
-    _wire_choices(demo, left, stage, shelf, handlers, common)
+    return _wire_choices(demo, left, stage, shelf, handlers, common)
 
 
 def _wire_run(
@@ -65,7 +84,7 @@ def _wire_view(stage: Showing, handlers: Explore, common: dict[str, Any]) -> Non
 
 def _wire_choices(
     demo: gr.Blocks, left: Choosing, stage: Showing, shelf: Shelf, handlers: Explore, common: dict[str, Any]
-) -> None:
+) -> ExplorePage:
     choose = Choose(shelf, handlers)
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
     waiting = private | {"concurrency_limit": None}
@@ -73,14 +92,22 @@ def _wire_choices(
     everything = common | {"outputs": [*setting, *common["outputs"]], "queue": False}
     settled = common | {"outputs": [left.trained, left.cast, left.toolnote, *common["outputs"]]}
     demo.load(choose.note, left.question, left.note, **private)
-    # A page that is open when umap-learn gets ready is drawn again, its points placed by umap-learn.
-    demo.load(choose.settle, **settled).then(handlers.warm, None, None, **waiting).then(handlers.look, **common)
+
+    def warmed(settling: Any) -> None:
+        # A page that is open when umap-learn gets ready is drawn again, its points placed by umap-learn.
+        settling.then(handlers.warm, None, None, **waiting).then(handlers.look, **common)
+
+    def go_on(chosen: Any) -> None:
+        warmed(chosen.then(choose.settle, **settled))
+
+    warmed(demo.load(choose.settle, **settled))
     for event, handler in (
         (left.cards.choose, choose.choose), (left.cast.choose, choose.choose), (left.cast.cast, choose.cast),
+        (left.links.links, choose.links),
     ):  # fmt: skip
-        chosen = event(handler, **everything).then(choose.settle, **settled)
-        chosen.then(handlers.warm, None, None, **waiting).then(handlers.look, **common)
+        go_on(event(handler, **everything))
     left.question.change(choose.note, left.question, left.note, trigger_mode="always_last", **private)
     left.examples.input(lambda text: text, left.examples, left.question, **private)
     left.dice.click(choose.draw, None, left.question, **private)
     left.thoughts.change(choose.trained, left.thoughts, left.trained, **private)
+    return ExplorePage(left, choose, everything, go_on)

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from visualizers.panels.beats import Goal, beat_over, one_step, round_end, whole_run
+from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.contrast import can_compare, compare, edge_of
 from visualizers.panels.mapview import which_map
 from visualizers.panels.moments import move, scene
@@ -89,7 +90,7 @@ class Explore:
     def choose_map(self, event: gr.EventData, request: gr.Request, *values: Any) -> Outputs:
         """Keep to the map that was chosen: following would take it away again. The last value unticks `follow`."""
         visitor = self.visitor(request)
-        known = {role.name for role in self._shelf.pattern(visitor.lineup).roles}
+        known = {role.name for role in self.shelf(visitor).pattern(visitor.lineup).roles}
         if event.value in known:
             visitor.session.show_map(str(event.value))
         return (*self.look(request, *values), False)
@@ -104,7 +105,7 @@ class Explore:
         visitor, controls = self.visitor(request), Controls(*values)
         session = visitor.session
         moment = session.moment
-        view = scene(self._shelf.pattern(visitor.lineup), moment.trace, moment.cursor, controls.shown_rounds())
+        view = scene(self.shelf(visitor).pattern(visitor.lineup), moment.trace, moment.cursor, controls.shown_rounds())
         session.show_map(None if controls.follow else which_map(view, moment).role)
         return self.look(request, *values)
 
@@ -112,11 +113,11 @@ class Explore:
         """Compare with another edge cut, or with none: the run with it is made once this run has its answer."""
         visitor, controls = self.visitor(request), Controls(*values)
         session, lineup = visitor.session, visitor.lineup
-        session.compare(edge_of(str(event.value), self._shelf.pattern(lineup)))
+        session.compare(edge_of(str(event.value), self.shelf(visitor).pattern(lineup)))
         yield self._drawn(visitor, controls)
         try:
             if can_compare(session.moment):
-                compare(session, self._shelf.entry(lineup).system)
+                compare(session, self.shelf(visitor).entry(lineup).system)
                 yield self._drawn(visitor, controls)
         except Exception as error:
             yield only_status(say_error(error), error=True)
@@ -128,10 +129,11 @@ class Explore:
         visitor = self.visitor(request)
         moment, lineup = visitor.session.moment, visitor.lineup
         try:
-            view = scene(self._shelf.pattern(lineup), moment.trace, moment.cursor, 1)
+            shelf = self.shelf(visitor)
+            view = scene(shelf.pattern(lineup), moment.trace, moment.cursor, 1)
             if view.whole is None or view.chosen is None:
                 return '<p class="recmas-hint">There is no thought to speak from yet.</p>'
-            system, thought = self._shelf.entry(lineup).system, view.chosen
+            system, thought = shelf.entry(lineup).system, view.chosen
             text = rm.speak(system, view.whole, thought.turn, thought.step, max_new_tokens=8)
         except Exception as error:
             return f'<p class="recmas-hint">{escape(say_error(error))}</p>'
@@ -140,7 +142,8 @@ class Explore:
 
     async def warm(self, request: gr.Request) -> None:
         """Let umap-learn get ready for the maps looked at, and come back when it is (or never will be)."""
-        loading = self._shelf.load(self.visitor(request).lineup)
+        visitor = self.visitor(request)
+        loading = self.shelf(visitor).load(visitor.lineup)
         while not loading.done():
             await asyncio.sleep(0.2)
         if loading.exception() is None:
@@ -157,6 +160,10 @@ class Explore:
         """Whose request it is."""
         return self._visitors.get(str(request.session_hash))
 
+    def shelf(self, visitor: Visitor) -> VisitorShelf:
+        """The systems that a visitor can run."""
+        return VisitorShelf(self._shelf, visitor.belongings)
+
     def _move(self, request: gr.Request, values: Outputs, way: Any) -> Outputs:
         session = self.visitor(request).session
         moment = session.moment
@@ -171,7 +178,8 @@ class Explore:
         epoch = session.command()
         sent: Panels | None = None
         try:
-            entry = self._shelf.entry(lineup)
+            shelf = self.shelf(visitor)
+            entry = shelf.entry(lineup)
             job = controls.choices.job(entry.system)
             self._ready(session, job, entry)
             session.look(None)
@@ -179,7 +187,7 @@ class Explore:
                 moment = session.moment
                 if moment.trace is not None and not beat_over(moment.trace, event):
                     continue
-                panels = draw_panels(self._shelf, lineup, moment, controls, entry, running=True)
+                panels = draw_panels(shelf, lineup, moment, controls, entry, running=True)
                 if visitor.session is not session:
                     return  # the visitor looks at another system: this would be drawn over it
                 if panels != sent:
@@ -218,7 +226,8 @@ class Explore:
         """The stage as it is for what the visitor looks at now."""
         lineup, session = visitor.lineup, visitor.session
         try:
-            entry = self._shelf.entry(lineup)
-            return draw_panels(self._shelf, lineup, session.moment, controls, entry).changes(None)
+            shelf = self.shelf(visitor)
+            entry = shelf.entry(lineup)
+            return draw_panels(shelf, lineup, session.moment, controls, entry).changes(None)
         except Exception as error:
             return only_status(say_error(error), error=True)

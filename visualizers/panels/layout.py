@@ -32,6 +32,7 @@ class Choosing:
     """The components of the left side. Those named as the fields of `Setting` are outputs of choosing a pattern."""
 
     cards: gr.HTML
+    links: gr.HTML
     question: gr.Textbox
     note: gr.HTML
     examples: gr.Dropdown
@@ -88,8 +89,9 @@ def choosing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Choosing:
     """The left side: what to run."""
     task, offer = catalogue.task(lineup), catalogue.offer(lineup.system)
     examples_shown, has_tools = examples_of(task), any(role.tools for role in catalogue.pattern(lineup.system).roles)
-    fields = {"js_on_load": "recmas.fields(element, trigger, watch, 'choose', 'cast');", "head": shell.head}
+    fields = {"js_on_load": "recmas.fields(element, trigger, watch, 'choose', 'cast', 'train');", "head": shell.head}
     cards = html(cards_html(catalogue, offer.name), "cards", **fields)
+    links = html("", "links", js_on_load="recmas.fields(element, trigger, watch, 'links');", head=shell.head)
     question = gr.Textbox(
         examples_shown[0], label="Question", placeholder="Type a question" if task is None else task.placeholder,
         lines=1, max_lines=4, elem_id="recmas-question",
@@ -126,8 +128,8 @@ def choosing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Choosing:
         rows = "".join(f"<li><kbd>{escape(key)}</kbd> {escape(what)}</li>" for key, what in _KEYS)
         html(f'<ul class="recmas-keys">{rows}</ul>')
     return Choosing(
-        cards, question, note, examples, dice, rounds, thoughts, seed, trained, step, round_, run, pause, reset, mode,
-        pace, tools, toolnote, agents, cast, about,
+        cards, links, question, note, examples, dice, rounds, thoughts, seed, trained, step, round_, run, pause, reset,
+        mode, pace, tools, toolnote, agents, cast, about,
     )  # fmt: skip
 
 

@@ -80,18 +80,19 @@ def map_choice(view: Scene, shown: Shown) -> str:
     """
     whose = [(role.name, role.title, role_colour(view.pattern, role.name)) for role in view.pattern.roles]
     spaces = [(space, space, "var(--recmas-muted)") for space in (THOUGHTS, RECEIVED)]
-    whose_map = _radios("Latent map of", "map", whose, shown.role, again=" data-again")
-    return whose_map + _radios("showing", "space", spaces, shown.space)
+    whose_map = radios("Latent map of", "map", whose, shown.role, again=" data-again")
+    return whose_map + radios("showing", "space", spaces, shown.space)
 
 
-def _radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: str, *, again: str = "") -> str:
-    radios = "".join(
+def radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: str, *, again: str = "") -> str:
+    """A choice among (value, title, colour): radios that carry `data-send`."""
+    choices = "".join(
         f'<label class="recmas-mapname" style="--recmas-role:{colour}"><input type="radio" name="recmas-{send}" '
         f'value="{escape(name)}" data-send="{send}" data-key="{send}-{escape(name)}"{again}'
         f"{' checked' if name == chosen else ''}><span>{escape(title)}</span></label>"
         for name, title, colour in options
     )
-    return f'<fieldset class="recmas-mapnames"><legend>{legend}</legend>{radios}</fieldset>'
+    return f'<fieldset class="recmas-mapnames"><legend>{legend}</legend>{choices}</fieldset>'
 
 
 def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str, without: Without | None = None) -> MapPanel:
@@ -105,7 +106,7 @@ def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str, without: Wit
 
     def point(thought: Thought, at: tuple[float, float], run: str, *, selected: bool = False) -> MapPoint:
         label = f"round {thought.round} · thought {thought.step + 1}{run}"
-        words = _phrase(notes.says(thought))
+        words = phrase(notes.says(thought))
         return MapPoint(*at, label, words, colour, thought.turn, thought.round, thought.step, selected=selected)
 
     points = tuple(
@@ -132,7 +133,7 @@ def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str) -> MapP
     points = tuple(
         MapPoint(
             *next(at), f"round {t.round} · from {view.title(t.sender)} · thought {i + 1}",
-            _phrase(notes.nearest(receiver, vector), percent=False), role_colour(view.pattern, t.sender), t.turn,
+            phrase(notes.nearest(receiver, vector), percent=False), role_colour(view.pattern, t.sender), t.turn,
             t.round, i,
         )
         for t in transfers
@@ -193,7 +194,8 @@ def _panel(
     return MapPanel(atlas.remember((role, space, points, shadows, method), draw), caption)
 
 
-def _phrase(said: Said, *, percent: bool = True) -> str:
+def phrase(said: Said, *, percent: bool = True) -> str:
+    """A reading in one line, for the hover of a point."""
     return " · ".join(
         f"{word.strip() or '␣'} {f'{100 * score:.0f} %' if percent else f'{score:.2f}'}" for word, score in said[:5]
     )

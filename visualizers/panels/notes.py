@@ -55,10 +55,14 @@ class Notes:
 
     def says(self, thought: Thought) -> Said:
         """The likeliest next words after a thought, by its agent's own head: (word, probability)."""
+        return self.says_of(thought.role, thought.hidden)
+
+    def says_of(self, role: str, hidden: Array) -> Said:
+        """The likeliest next words after a (d,) hidden state of a role's agent: (word, probability)."""
         import recmas_core as rm
 
-        agent = self.system.agents[thought.role]
-        return self._once("says", thought.role, thought.hidden, lambda h: rm.lens(agent, h, self._words))
+        agent = self.system.agents[role]
+        return self._once("says", role, hidden, lambda h: rm.lens(agent, h, self._words))
 
     def nearest(self, role: str, vector: Array) -> Said:
         """The words of `role`'s vocabulary whose embeddings lie nearest to a (d,) vector: (word, cosine)."""

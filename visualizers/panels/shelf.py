@@ -40,14 +40,19 @@ class Shelf:
 
     Args:
         catalogue: What is offered.
+        umap_thread: The thread in which umap-learn works; a new one if None.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, *, umap_thread: OwnThread | None = None) -> None:
         self.catalogue = catalogue
         self._lock = threading.Lock()
         self._entries: OrderedDict[Lineup, Future[Entry]] = OrderedDict()
         self._projectors: dict[Path, Projector] = {}
-        self._umap_thread = OwnThread("umap")
+        self._umap_thread = umap_thread or OwnThread("umap")
+
+    def beside(self, catalogue: Catalogue) -> Shelf:
+        """Another shelf, for other offers, that shares only the thread of umap-learn."""
+        return Shelf(catalogue, umap_thread=self._umap_thread)
 
     @property
     def first(self) -> Lineup:
@@ -119,7 +124,7 @@ class Shelf:
         catalogue = self.catalogue
         offer = catalogue.offer(lineup.system)
         if catalogue.is_own(lineup):
-            system = rm.load_system(offer.name, assets=catalogue.assets)
+            system = rm.load_system(offer.source or offer.name, assets=catalogue.assets)
             threading.Thread(target=_warm, args=(system.tools,), name="warm tools", daemon=True).start()
         else:
             # the same tools as the system's own agents use: their sandbox is warm, and started once

@@ -41,15 +41,19 @@ def build_shell() -> Shell:
     serves no hidden folders.
     """
     folder = Path(tempfile.mkdtemp(prefix="recmas-page-"))
-    for source in (files("plotly") / "package_data" / "plotly.min.js", _ASSETS / "page.js"):
-        shutil.copyfile(str(source), folder / source.name)
+    shutil.copyfile(str(files("plotly") / "package_data" / "plotly.min.js"), folder / "plotly.min.js")
+    (folder / "page.js").write_text(_joined("plots.js", "page.js"), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
-        css=f"{stylesheet()}\n{(_ASSETS / 'page.css').read_text(encoding='utf-8')}",
+        css=f"{stylesheet()}\n{_joined('page.css', 'train.css')}",
         head=f'<script src="{_url(folder / "page.js")}"></script>',
         plotly=_url(folder / "plotly.min.js"),
         theme=page_theme(),
     )
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
 def page_theme() -> gr.themes.Base:

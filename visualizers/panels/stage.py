@@ -12,6 +12,7 @@ import gradio as gr
 from recmas_core.errors import RecmasError
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
+from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices
 from visualizers.panels.contrast import contrast_html
@@ -20,7 +21,7 @@ from visualizers.panels.moments import Scene, scene
 from visualizers.panels.render import render
 from visualizers.panels.saying import status
 from visualizers.panels.session import Moment
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.shelf import Entry
 
 _log = logging.getLogger("recmas.page")
 
@@ -79,7 +80,8 @@ _STATUS = OUTPUTS.index("status")
 
 
 def draw_panels(
-    shelf: Shelf, lineup: Lineup, moment: Moment, controls: Controls, entry: Entry | None, *, running: bool = False
+    shelf: VisitorShelf, lineup: Lineup, moment: Moment, controls: Controls, entry: Entry | None, *,
+    running: bool = False,
 ) -> Panels:
     """The stage at a moment of a line-up's session; without its entry all that can be drawn before it is loaded."""
     pattern, task = shelf.pattern(lineup), shelf.catalogue.task(lineup)

@@ -32,6 +32,7 @@ class Beginning:
         sigma: Whether it takes the size of a noise.
         variant: Whether it takes a form of link.
         inner, outer: Whether those links are new.
+        follows: Whether it goes on from the links of the visitor's last training, not from the system's.
     """
 
     title: str
@@ -40,6 +41,11 @@ class Beginning:
     variant: bool = False
     inner: bool = False
     outer: bool = False
+    follows: bool = False
+
+
+def _as_it_is(system: System, form: TrainForm) -> System:
+    return system
 
 
 def _fresh(system: System, form: TrainForm, *, inner: bool) -> System:
@@ -60,7 +66,7 @@ def _damaged(system: System, form: TrainForm) -> System:
 # The keys "as they are", "random" and "damaged" are those of `recmas_core.training.Recipe.start`.
 BEGINNINGS: Mapping[str, Beginning] = MappingProxyType(
     {
-        "as they are": Beginning("its links as they are", lambda system, form: system),
+        "as they are": Beginning("its links as they are", _as_it_is),
         "damaged": Beginning("damaged outer links", _damaged, sigma=True),
         "random": Beginning(
             "random links, all", lambda system, form: _fresh(system, form, inner=True), variant=True, inner=True,
@@ -69,6 +75,7 @@ BEGINNINGS: Mapping[str, Beginning] = MappingProxyType(
         "random outer": Beginning(
             "random outer links", lambda system, form: _fresh(system, form, inner=False), variant=True, outer=True
         ),
+        "trained": Beginning("the links just trained here", _as_it_is, follows=True),
     }
 )  # fmt: skip
 
@@ -170,8 +177,7 @@ class TrainForm:
         """
         offered, beginning, seed = self.offered(), self.beginning, self.whole_seed
         changes: dict[str, Any] = {"seed": seed, "inner": bool(self.inner), "supervise": self.supervise}
-        if self.rounds not in ("", None):
-            changes["rounds"] = whole("Rounds", self.rounds, 1, MOST_ROUNDS)
+        rounds = None if self.rounds in ("", None) else whole("Rounds", self.rounds, 1, MOST_ROUNDS)
         if self.windows is not None:
             changes["windows"] = bool(self.windows)
         if beginning.sigma:
@@ -179,6 +185,8 @@ class TrainForm:
         laps = []
         for i, lap in enumerate(offered.laps):
             own = _lap_changes(self.laps[i] if i < len(self.laps) else {})
+            if rounds is not None:  # right turns are learned of as many rounds as will be run, or more
+                own["rounds"] = rounds if _unrolls(lap) else max(rounds, lap.config.rounds)
             laps.append(replace(lap, config=replace(lap.config, **changes, **own)))
         return Plan(lineup, self, offered, tuple(laps))
 

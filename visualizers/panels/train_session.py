@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Phase = Literal["idle", "waiting", "preparing", "running", "paused", "stopped", "done", "diverged", "failed"]
 AT_WORK: tuple[Phase, ...] = ("waiting", "preparing", "running")
+Edge = tuple[str, str]
 _log = logging.getLogger("recmas.page")
 
 
@@ -29,11 +31,21 @@ class Training(Protocol):
     system: System
     before: System
 
-    def __next__(self) -> TrainStep: ...
+    def __next__(self) -> TrainStep:
+        """Make one step."""
+        ...
 
-    def undo(self) -> bool: ...
+    def undo(self) -> bool:
+        """Go back to the links kept last; False if there are none."""
+        ...
 
-    def close(self) -> None: ...
+    def distance(self) -> dict[Edge, float]:
+        """How far each link's weights lie from where they started, as a share of their norm there."""
+        ...
+
+    def close(self) -> None:
+        """End it; its links stay as they are."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +61,8 @@ class TrainMoment:
         note: What the stage had to say last, "" for nothing.
         error: Why it ended, "" if it did not fail.
         held: The newest step that measured held-out questions.
+        links: The links that gradients were seen of so far.
+        pace: Seconds per step of the stage under way, measuring included; 0 before the first.
         has_links: Whether there is a course whose links can be looked at and used.
     """
 
@@ -60,6 +74,8 @@ class TrainMoment:
     note: str = ""
     error: str = ""
     held: TrainStep | None = None
+    links: frozenset[Edge] = frozenset()
+    pace: float = 0.0
     has_links: bool = False
 
     @property
@@ -80,14 +96,15 @@ class TrainSession:
 
     Args:
         gate: Lets a few trainings work at once.
+        clock: Seconds, monotonic; for tests.
     """
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, gate: Gate, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gate, self._clock, self._spent = gate, clock, (0, 0.0)
         self._turnstile = threading.Lock()  # held while the course makes one step, or while somebody looks at it
         self._state = threading.Condition()
         self._moment, self._steps = TrainMoment(), list[TrainStep]()
-        self._epoch = self._guests = self._changes = 0
+        self._epoch = self._guests = self._changes = self._followers = 0
         self._make: Callable[[], Training] | None = None
         self._course: Training | None = None
         self.closed = False
@@ -182,6 +199,13 @@ class TrainSession:
                 self._guests -= 1
                 self._state.notify_all()
 
+    def follow(self) -> Callable[[], bool]:
+        """Begin to follow the training; the result says whether nobody else of this visitor has begun to since."""
+        with self._state:
+            self._followers += 1
+            mine = self._followers
+        return lambda: mine == self._followers
+
     def wait(self, seen: int, seconds: float) -> int:
         """Wait until something has changed since `seen` (an earlier return value) or the time is up."""
         with self._state:
@@ -235,7 +259,9 @@ class TrainSession:
                     self._set(epoch, phase="running")
                 else:
                     self._set(epoch, phase="running", place=0)
-                    self._keep(next(self._course))
+                    started = self._clock()
+                    step = next(self._course)
+                    self._keep(step, self._clock() - started)
                 return True
             except StopIteration:
                 self._set(epoch, phase="done")
@@ -249,8 +275,13 @@ class TrainSession:
                 self._set(epoch, phase="failed", error=what)
             return False
 
-    def _keep(self, step: TrainStep) -> None:
+    def _keep(self, step: TrainStep, seconds: float) -> None:
         with self._state:
+            fresh = not self._steps or self._steps[-1].lap != step.lap
+            count, total = (0, 0.0) if fresh else self._spent
+            self._spent = count + 1, total + seconds
+            links = self._moment.links | {link for _, link in step.grad_norms}
+            self._moment = replace(self._moment, links=links, pace=self._spent[1] / self._spent[0])
             if self._steps:  # gradient norms are shown for the newest step only, and are most of what a step holds
                 self._steps[-1] = replace(self._steps[-1], grad_norms={})
             self._steps.append(step)

@@ -6,12 +6,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.gate import Gate
+from visualizers.panels.mapview import Shown
 from visualizers.panels.session import Session
+from visualizers.panels.train_session import TrainSession
 
+TRAININGS = 2  # at once on one machine: the page has to go on answering
 _DESKS = 16  # line-ups of one visitor whose last run is kept; each holds a trace and the caches of a paused run
 
 
@@ -29,12 +34,22 @@ class Visitor:
     """One visitor. Every line-up has a session of its own, so that no run is lost by looking at another system.
 
     Args:
-        catalogue: What can be chosen.
+        catalogue: What everybody can choose.
+        gate: Lets a few visitors' trainings work at once.
         clock: Seconds, monotonic; for tests.
+
+    Attributes:
+        belongings: What is this visitor's alone.
+        training: Their training.
+        shown_map: The map that they chose on the Train tab, None before they did.
     """
 
-    def __init__(self, catalogue: Catalogue, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._catalogue, self._clock, self._lock = catalogue, clock, threading.Lock()
+    def __init__(
+        self, catalogue: Catalogue, *, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.belongings, self.training = Belongings(catalogue), TrainSession(gate or Gate(1))
+        self.shown_map: Shown | None = None
+        self._clock, self._lock = clock, threading.Lock()
         self._system = catalogue.systems[0]
         several = [offer for offer in catalogue.offers if len(offer.patterns) > 1]
         self._last = {offer.name: offer.systems[len(offer.systems) // 2] for offer in several}
@@ -84,6 +99,18 @@ class Visitor:
             self._desk().command()
             self._chosen[self._system] = lineup
 
+    def choose_links(self, links: str) -> None:
+        """Give the agents looked at other links: some that were trained here, or with "" their own."""
+        with self._lock:
+            self._desk().command()
+            self._chosen[self._system] = replace(self._lineup(), links=links)
+
+    def use(self, lineup: Lineup, *, leaving: Asked | None = None) -> None:
+        """Look at a line-up; see `choose`."""
+        self.choose(lineup.system, leaving=leaving)
+        with self._lock:
+            self._chosen[lineup.system] = lineup
+
     def asked(self) -> Asked | None:
         """What was typed for the system looked at when it was left; None if it never was."""
         with self._lock:
@@ -101,6 +128,12 @@ class Visitor:
             desks = list(self._desks.values())
         for session in desks:
             session.close()
+        self.training.close()
+        self.belongings.close()
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self.belongings.catalogue
 
     def _lineup(self) -> Lineup:
         return self._chosen.get(self._system) or self._catalogue.lineup(self._system)
@@ -126,6 +159,7 @@ class Visitors:
         catalogue: What they can choose.
         limit: Most visitors kept.
         keep: Seconds after their last use for which a visitor is kept.
+        trainings: How many of them train at once; others wait.
         clock: Seconds, monotonic; for tests.
     """
 
@@ -135,9 +169,11 @@ class Visitors:
         *,
         limit: int = 256,
         keep: float = 3600.0,
+        trainings: int = TRAININGS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._catalogue, self._limit, self._keep, self._clock = catalogue, limit, keep, clock
+        self.gate = Gate(trainings)
         self._lock = threading.Lock()
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
 
@@ -146,7 +182,9 @@ class Visitors:
         with self._lock:
             visitor = self._visitors.get(key)
             if visitor is None:
-                visitor = self._visitors[key] = Visitor(self._catalogue, clock=self._clock)
+                visitor = self._visitors[key] = Visitor(
+                    self._catalogue, gate=self.gate, clock=self._clock
+                )
             visitor.used = self._clock()
             self._visitors.move_to_end(key)
             gone = self._outdated()

@@ -1,0 +1,218 @@
+"""The Train tab's form: native fields in HTML whose values reach the page's handlers all at once, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import Any
+
+from recmas_core.errors import BadInput
+from recmas_core.links import LINK_VARIANTS
+from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.train_choices import (
+    BEGINNINGS,
+    MOST_BATCH,
+    MOST_ROUNDS,
+    MOST_STEPS,
+    Offered,
+    TrainForm,
+    offered_courses,
+)
+
+EXPLORE = "explore"  # the value that stands for the line-up looked at in the Explore tab
+_VARIANTS: Mapping[str, str] = {
+    "released": "released: 2 layers, residual, LayerNorm",
+    "paper": "paper: 2 layers, residual, no LayerNorm, no bias",
+    "one_layer": "one layer, residual, LayerNorm",
+    "no_residual": "2 layers, no residual",
+    "one_layer_no_residual": "one layer, no residual",
+    "no_layer_norm": "2 layers, residual, no LayerNorm",
+}
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A filled-in form: which system, and how to train it."""
+
+    system: str = ""
+    form: TrainForm = field(default_factory=TrainForm)
+
+
+def read_form(text: Any) -> Filled:
+    """What the page sent; "" stands for a form that was not drawn yet.
+
+    A form drawn for another course keeps what does not belong to a stage.
+
+    Raises:
+        BadInput: If it is no form.
+    """
+    if text in ("", None):
+        return Filled()
+    try:
+        sent = json.loads(text)
+        course, system = str(sent["course"]), str(sent["system"])
+    except (TypeError, ValueError, KeyError) as error:
+        raise BadInput("form", "cannot be read", "Reload the page.") from error
+    known = TrainForm()
+    form = TrainForm(
+        begin=sent.get("begin", known.begin), sigma=sent.get("sigma", known.sigma),
+        variant=sent.get("variant", known.variant), course=course, rounds=sent.get("rounds", ""),
+        seed=sent.get("seed", known.seed), inner=sent.get("inner", known.inner),
+        supervise=sent.get("supervise", known.supervise), windows=sent.get("windows"), laps=_laps(sent),
+    )  # fmt: skip
+    offered = offered_courses().get(course)
+    if offered is not None and sent.get("drawn_for") != course:
+        form = replace(form, begin=offered.start or form.begin, rounds="", windows=None, laps=())
+    return Filled(system, form)
+
+
+def _laps(sent: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    laps: dict[int, dict[str, Any]] = {}
+    for name, value in sent.items():
+        first, _, rest = name.partition(".")
+        number, _, setting = rest.partition(".")
+        if first == "lap" and number.isdigit() and setting in ("steps", "lr", "batch"):
+            laps.setdefault(int(number), {})[setting] = value
+    return tuple(laps.get(i, {}) for i in range(max(laps, default=-1) + 1))
+
+
+def form_html(catalogue: Catalogue, explored: Lineup | None, filled: Filled) -> str:
+    """The form with these values. Fields with `data-redraw` ask for it to be drawn anew.
+
+    Args:
+        catalogue: What is offered.
+        explored: The line-up looked at in the Explore tab, None where it is one of the catalogue's own.
+        filled: The values.
+    """
+    known, form = offered_courses(), filled.form
+    course = known.get(str(form.course)) or next(iter(known.values()))
+    beginnings = {key: each.title for key, each in BEGINNINGS.items()}
+    drawn_for = f'<input type="hidden" name="drawn_for" value="{escape(course.key)}">'
+    return (
+        f'<div class="recmas-form" data-form="train">{drawn_for}'
+        + _field("System", _select("system", _systems(catalogue, explored), filled.system, redraw=True))
+        + _field("Start from", _select("begin", beginnings, str(form.begin), redraw=True) + _detail(form))
+        + _field("Course", _courses(known, course.key))
+        + f'<p class="recmas-hint">{escape(course.about)}</p>{_stages(course, form)}{_settings(course, form)}</div>'
+    )
+
+
+def _field(label: str, inner: str) -> str:
+    return f'<div class="recmas-field"><span class="recmas-label">{label}</span>{inner}</div>'
+
+
+def _select(name: str, options: Mapping[str, str], chosen: str, *, redraw: bool = False, label: str = "") -> str:
+    inner = "".join(_option(value, text, chosen) for value, text in options.items())
+    return _bare_select(name, inner, redraw=redraw, label=label)
+
+
+def _bare_select(name: str, inner: str, *, redraw: bool = False, label: str = "") -> str:
+    again = " data-redraw" if redraw else ""
+    named = label or {"system": "System to train", "begin": "Start from", "course": "Course"}[name]
+    return f'<select name="{name}" data-key="train-{name}" aria-label="{escape(named)}"{again}>{inner}</select>'
+
+
+def _option(value: str, text: str, chosen: str) -> str:
+    return f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
+
+
+def _systems(catalogue: Catalogue, explored: Lineup | None) -> dict[str, str]:
+    options = {}
+    if explored is not None:
+        title = catalogue.pattern(explored.system).title
+        what = f"links {explored.links}" if explored.links else "with the agents chosen there"
+        options[EXPLORE] = f"As in Explore: {title}, {what}"
+    for offer in catalogue.offers:
+        if not offer.failure:
+            for name, pattern in zip(offer.systems, offer.patterns, strict=True):
+                options[name] = offer.title if len(offer.patterns) == 1 else pattern.title
+    return options
+
+
+def _detail(form: TrainForm) -> str:
+    """What a beginning needs to be told, in a line of its own that is always there."""
+    beginning = BEGINNINGS.get(str(form.begin))
+    if beginning is not None and beginning.sigma:
+        box = _number("sigma", form.sigma, "Noise", 0, 10, "any")
+        inner = f'<label class="recmas-inline">noise of {box} standard deviations</label>'
+    elif beginning is not None and beginning.variant:
+        known = {name: _VARIANTS.get(name, name) for name in LINK_VARIANTS}
+        inner = _select("variant", known, str(form.variant), label="Form of link")
+    else:
+        inner = '<span class="recmas-hint">The links are copied; those of the system stay as they are.</span>'
+    return f'<div class="recmas-detail-line">{inner}</div>'
+
+
+def _courses(known: Mapping[str, Offered], chosen: str) -> str:
+    groups = {
+        "Recipes": [each for each in known.values() if each.start],
+        "Single stages": [each for each in known.values() if not each.start],
+    }
+    inner = "".join(
+        f'<optgroup label="{title}">{"".join(_option(o.key, o.title, chosen) for o in offers)}</optgroup>'
+        for title, offers in groups.items()
+    )
+    return _bare_select("course", inner, redraw=True)
+
+
+def _stages(course: Offered, form: TrainForm) -> str:
+    """Each stage: what it does, and its steps, rate and batch to change."""
+    from recmas_core.training import STAGES
+
+    items = []
+    for i, lap in enumerate(course.laps):
+        info, config = STAGES[lap.stage], lap.config
+        typed = form.laps[i] if i < len(form.laps) else {}
+        boxes = "".join(
+            _boxed(label, f"lap.{i}.{name}", typed.get(name, value), f"{label} of {info.title}", low, most, step)
+            for label, name, value, low, most, step in (
+                ("steps", "steps", config.steps, 1, MOST_STEPS, "1"),
+                ("rate", "lr", f"{config.lr:g}", 0, 1, "any"),
+                ("batch", "batch", config.batch, 1, MOST_BATCH, "1"),
+            )
+        )
+        beyond = '<span class="recmas-beyond">goes beyond the paper</span>' if info.beyond_paper else ""
+        items.append(
+            f"<li><b>{escape(info.title)}</b>{beyond}<p>{escape(info.about)}</p>"
+            f'<div class="recmas-lap">{boxes}</div></li>'
+        )
+    return f'<ol class="recmas-laps">{"".join(items)}</ol>'
+
+
+def _settings(course: Offered, form: TrainForm) -> str:
+    from recmas_core.training import STAGES
+
+    unrolled = [lap.config for lap in course.laps if not STAGES[lap.stage].needs_turns]
+    shown = (unrolled or [lap.config for lap in course.laps])[-1]
+    rounds = shown.rounds if form.rounds in ("", None) else form.rounds
+    windows = shown.windows if form.windows is None else bool(form.windows)
+    boxes = _boxed("rounds", "rounds", rounds, "Rounds to train", 1, MOST_ROUNDS, "1")
+    boxes += _boxed("seed", "seed", form.seed, "Seed of the training", 0, 2**31 - 1, "1")
+    numbers = f'<div class="recmas-lap">{boxes}</div>'
+    if not unrolled:
+        return numbers
+    judged = {"last": "only the last round's answer", "every": "every round's answer"}
+    judge = _select("supervise", judged, str(form.supervise), label="Judged")
+    return (
+        f'{numbers}<label class="recmas-inline">Judged is {judge}</label>'
+        f"{_check('windows', 'begin with the last transfers, lengthen to the whole loop', on=windows)}"
+        f"{_check('inner', 'train the inner links too', on=bool(form.inner))}"
+    )
+
+
+def _check(name: str, text: str, *, on: bool) -> str:
+    box = f'<input type="checkbox" name="{name}" data-key="train-{name}"{" checked" if on else ""}>'
+    return f'<label class="recmas-check">{box}<span>{text}</span></label>'
+
+
+def _boxed(text: str, name: str, value: Any, label: str, low: float, high: float, step: str) -> str:
+    return f"<label><span>{text}</span>{_number(name, value, label, low, high, step)}</label>"
+
+
+def _number(name: str, value: Any, label: str, low: float, high: float, step: str) -> str:
+    return (
+        f'<input type="number" name="{name}" value="{escape(str(value))}" min="{low}" max="{high}" step="{step}" '
+        f'data-key="train-{name}" aria-label="{escape(label)}">'
+    )
