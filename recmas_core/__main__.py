@@ -1,4 +1,4 @@
-"""The command line: python -m recmas_core {run,eval,pretrain,bench}."""
+"""The command line: python -m recmas_core {run,eval,train,pretrain,bench}."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run one question and print every thought as it is made"))
     _add_eval(commands.add_parser("eval", help="measure a system on fresh held-out questions"))
+    _add_train(commands.add_parser("train", help="train the links of a system: on a CPU, a GPU, or several"))
     _add_pretrain(commands.add_parser("pretrain", help="make an embedded system from nothing"))
     _add_bench(commands.add_parser("bench", help="time this engine against the alternatives, side by side"))
     options = parser.parse_args(argv)
@@ -66,6 +67,20 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(
         run=lambda c, o: c.evaluate_system(o.system, n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed)
     )
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    from recmas_core.training.arguments import add_arguments
+
+    _common(parser)
+    add_arguments(parser)
+    parser.set_defaults(run=_train)
+
+
+def _train(_: object, options: argparse.Namespace) -> None:
+    from recmas_core.training.command import train
+
+    train(options)
 
 
 def _add_pretrain(parser: argparse.ArgumentParser) -> None:

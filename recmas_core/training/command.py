@@ -22,7 +22,14 @@ from recmas_core.system import System
 from recmas_core.training.arguments import complete, given, laps_of, resumed, seed_of
 from recmas_core.training.checkpoints import load_checkpoint, save_checkpoint, writing
 from recmas_core.training.course import Course, Lap
-from recmas_core.training.opening import check_same, open_accelerator, open_examples, open_system, surety
+from recmas_core.training.opening import (
+    check_released,
+    check_same,
+    open_accelerator,
+    open_examples,
+    open_system,
+    surety,
+)
 from recmas_core.training.progress import Clock, held_out_said, line, plain_scores, plain_step, table
 from recmas_core.training.runfolder import RunFolder
 from recmas_core.training.signals import Stopping
@@ -41,6 +48,8 @@ class Job:
         accelerator: Device, precision, processes.
         folder: Where checkpoints and the result go.
         checkpoint_every: Steps between checkpoints.
+        released: Whether the released layout is to be written too.
+        repository: Where on the hub to push the system; None for nowhere.
     """
 
     settings: dict[str, Any]
@@ -48,6 +57,8 @@ class Job:
     accelerator: Accelerator
     folder: RunFolder
     checkpoint_every: int
+    released: bool
+    repository: str | None
 
     def say(self, text: str) -> None:
         """Print, in the main process."""
@@ -71,7 +82,10 @@ def train(options: argparse.Namespace) -> None:
         asked = resumed(asked, kept["settings"])
     settings, laps = complete(asked), laps_of(asked)
     accelerator = open_accelerator(options.device, settings["precision"])
-    job = Job({**settings, "seed": seed_of(asked)}, laps, accelerator, folder, options.checkpoint_every)
+    job = Job(
+        {**settings, "seed": seed_of(asked)}, laps, accelerator, folder, options.checkpoint_every, options.released,
+        options.push_to_hub,
+    )  # fmt: skip
     try:
         with ExitStack() as stack:
             if accelerator.is_main_process:
@@ -81,7 +95,7 @@ def train(options: argparse.Namespace) -> None:
             accelerator.wait_for_everyone()
             system = _work(job, asked, kept)
             if accelerator.is_main_process:
-                _hand_over(job, system, released=options.released, repository=options.push_to_hub)
+                _hand_over(job, system)
     except RecmasError:
         if accelerator.is_main_process:
             raise
@@ -97,6 +111,8 @@ def _work(job: Job, asked: dict[str, Any], kept: dict[str, Any] | None) -> Syste
             what = f"of stage {lap.stage!r} is {lap.config.batch}, for {accelerator.num_processes} processes"
             raise BadInput("--batch", what, "Give a multiple of the number of processes.")
     system = open_system(settings, str(accelerator.device))
+    if job.released:
+        check_released(system)
     examples, held_out = open_examples(settings, system)
     course = Course(
         system, job.laps, examples, held_out=held_out, every=settings["every"],
@@ -185,22 +201,22 @@ def _is_told(step: TrainStep, every: int) -> bool:
     return bool(step.held_out) or step.step % every == 0 or step.step == step.steps
 
 
-def _hand_over(job: Job, system: System, *, released: bool, repository: str | None) -> None:
+def _hand_over(job: Job, system: System) -> None:
     """Write the trained system, and what else was asked for."""
     folder = job.folder
     folder.write_system(system)
     print(f"The trained system is in {str(folder.path)!r}.", flush=True)
-    if released:
+    if job.released:
         from recmas_core.released import save_released
 
         target = Path(f"{folder.path}-released")
         with writing(target):
             save_released(system, target)
         print(f"The released layout is in {str(target)!r}.", flush=True)
-    if repository:
+    if job.repository:
         from recmas_core.released import push_folder
 
         with writing(folder.path), tempfile.TemporaryDirectory(".half", ".push.", folder.path) as clean:
             system.save(clean)
-            push_folder(Path(clean), repository)
-        print(f"Pushed to {repository}.", flush=True)
+            push_folder(Path(clean), job.repository)
+        print(f"Pushed to {job.repository}.", flush=True)

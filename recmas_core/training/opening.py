@@ -14,6 +14,7 @@ from recmas_core.data import read_examples, split_held_out
 from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.links import LINK_VARIANTS
 from recmas_core.loading import load_system
+from recmas_core.released import released_layout
 from recmas_core.system import System
 from recmas_core.tasks import TASKS, Example
 from recmas_core.training.arguments import Settings, laps_json, pairs
@@ -69,6 +70,19 @@ def open_system(settings: Settings, device: str) -> System:
     if settings["damage"] is not None:
         system = damaged(system, sigma=settings["damage"], seed=seed)
     return system
+
+
+def check_released(system: System) -> None:
+    """Refuse, before the work, to train what could not be written in the released layout behind it.
+
+    Raises:
+        BadInput: If the release has no layout for the pattern, or its loader would refuse the links.
+    """
+    released_layout(system.pattern)
+    links = [*system.links.values(), *(agent.inner for agent in system.agents.values())]
+    if any(getattr(link, "variant", None) != LINK_VARIANTS["released"] for link in links):
+        what = "was given, but some links are of a form that the public release does not have"
+        raise BadInput("--released", what, "Leave it out, or train links of the form 'released'.")
 
 
 def open_examples(settings: Settings, system: System) -> tuple[list[Example], list[Example]]:
