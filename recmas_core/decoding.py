@@ -20,6 +20,7 @@ from recmas_core.steps import Called, Calling, Chosen, End, Errand, Scored, Sett
 if TYPE_CHECKING:
     from recmas_core.tools.base import Tool
 
+Script: TypeAlias = Sequence[tuple[str, bool]]
 ReadRows: TypeAlias = Callable[[Sequence[int], Sequence[Sequence[int]]], tuple[Reader, Tensor]]
 
 
@@ -148,15 +149,28 @@ def speak(
 
 
 def score(
-    agent: Agent, place: Place, reader: Reader, hidden: Tensor, answers: Sequence[str], *, ended: bool = True
+    agent: Agent, place: Place, reader: Reader, hidden: Tensor, answers: Sequence[str | Script], *, ended: bool = True
 ) -> Scored:
-    """Logits of each answer's tokens (an end token behind them, if they are `ended`) after the prompt."""
+    """Logits of each answer's tokens after the prompt.
+
+    Args:
+        agent: Who answers.
+        place: The turn.
+        reader: It has read the B prompts.
+        hidden: (B, d) last hidden states.
+        answers: A text each, or pieces (text, whether the agent says it itself): results of tools are read, not scored.
+        ended: Whether an end token stands behind each.
+    """
     end = min(agent.end_ids)
-    ids = [[*agent.encode(answer), *([end] if ended else [])] for answer in answers]
+    scripts = [((answer, True),) if isinstance(answer, str) else tuple(answer) for answer in answers]
+    pieces = [[(agent.encode(f" {text}" if i else text), own) for i, (text, own) in enumerate(s)] for s in scripts]
+    tail = [end] if ended else []
+    ids = [[*(token for piece, _ in row for token in piece), *tail] for row in pieces]
+    said = [[*(own for piece, own in row for _ in piece), *(True for _ in tail)] for row in pieces]
     longest = max(map(len, ids))
     padded = torch.tensor([row + [end] * (longest - len(row)) for row in ids], device=agent.device)
     states = hidden[:, None]
     if longest > 1:
         states = torch.cat((states, reader.feed(agent.embed(padded[:, :-1]))), dim=1)
-    real = torch.tensor([[i < len(row) for i in range(longest)] for row in ids], device=agent.device)
+    real = torch.tensor([row + [False] * (longest - len(row)) for row in said], device=agent.device)
     return Scored(place, agent.logits(states[real]), padded[real], real.nonzero()[:, 0])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from recmas_core.decoding import score, speak
+from recmas_core.decoding import Script, score, speak
 from recmas_core.errors import LinkMissing
 from recmas_core.patterns import Place
 from recmas_core.prompting import Prompts
@@ -54,7 +54,7 @@ def recurse(
     first: int = 0,
     stop: int | None = None,
     messages: Messages | None = None,
-    answers: Sequence[str] | None = None,
+    answers: Sequence[str | Script] | None = None,
     each_round: bool = False,
 ) -> Generator[Step, None, None]:
     """Run the recursion step by step. Turns of one stage go side by side: all begin, think in lockstep, and end.
@@ -66,7 +66,7 @@ def recurse(
         first: The first turn to run; what earlier turns sent must be in `messages`.
         stop: The first turn not to run any more; None for all.
         messages: What earlier turns sent.
-        answers: Score these B answers by teacher forcing in place of the final decode.
+        answers: Score these B answers (see `decoding.score`) by teacher forcing in place of the final decode.
         each_round: Score them in every earlier round too, as if it were the last one.
 
     Raises:
@@ -102,7 +102,7 @@ class _Run:
     settings: Settings
     prompts: Prompts
     messages: Messages
-    answers: Sequence[str] | None
+    answers: Sequence[str | Script] | None
 
     def turn(self, place: Place, filled: list[Prompt]) -> Generator[Step, None, End]:
         """The steps of one turn between its beginning and its end, which is returned."""
@@ -187,7 +187,7 @@ def unroll(
     questions: Sequence[str],
     settings: Settings,
     *,
-    answers: Sequence[str] | None = None,
+    answers: Sequence[str | Script] | None = None,
     messages: Messages | None = None,
     first: int = 0,
     stop: int | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -135,10 +135,24 @@ def single_systems(system: System) -> Iterator[tuple[Agent, System]]:
         yield system.alone, system.single(system.alone, role=system.pattern.decoder)
 
 
-def measure(system: System, examples: Sequence[Example], settings: Settings, *, name: str) -> Score:
-    """Run all examples in batches and grade them with the system's task."""
-    if system.task is None:
-        raise BadInput(f"system {system.name!r}", "has no task to grade answers by", "Evaluate an embedded system.")
+def measure(
+    system: System,
+    examples: Sequence[Example],
+    settings: Settings,
+    *,
+    name: str,
+    grade: Callable[[Example, str], bool] | None = None,
+) -> Score:
+    """Run all examples in batches and grade the answers, with the system's task unless `grade` is given.
+
+    Raises:
+        BadInput: If there are no examples, or nothing to grade them by.
+    """
+    if grade is None:
+        if system.task is None:
+            todo = "Give grade=, or evaluate an embedded system."
+            raise BadInput(f"system {system.name!r}", "has no task to grade answers by", todo)
+        grade = system.task.grade
     if not examples:
         raise BadInput("examples", "are empty", "Give at least one.")
     right, asked, tokens = Counter[str](), Counter(example.group for example in examples), 0.0
@@ -147,7 +161,7 @@ def measure(system: System, examples: Sequence[Example], settings: Settings, *, 
         batch = examples[part * len(examples) // parts : (part + 1) * len(examples) // parts]
         with torch.no_grad():
             out = unroll(system, [example.question for example in batch], settings)
-        right.update(e.group for e, text in zip(batch, out.answers, strict=True) if system.task.grade(e, text))
+        right.update(e.group for e, text in zip(batch, out.answers, strict=True) if grade(e, text))
         tokens += float(out.tokens.sum())
     latent = sum(not place.decodes for place in system.pattern.schedule(settings.rounds)) * settings.latent_steps
     steps = latent if settings.mode == "latent" else 0

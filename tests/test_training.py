@@ -101,7 +101,7 @@ def test_every_hop_is_taught_in_each_form_of_its_prompts() -> None:
     assert set(told) == {("planner", "critic"), ("critic", "solver"), ("solver", "planner")}
     forms = [[(hop.sender.round, hop.receiver.round, hop.receiver.decodes) for hop in form]
              for form in told["critic", "solver"]]  # fmt: skip
-    assert forms == [[(1, 1, False), (2, 2, False)], [(3, 3, True)]]
+    assert forms == [[(1, 1, False), (2, 2, False), (3, 3, False)], [(1, 1, True), (2, 2, True), (3, 3, True)]]
     forms = [[hop.sender.round for hop in form] for form in told["planner", "critic"]]
     assert forms == [[1], [2, 3]]  # from the second round on the planner's prompt has a slot
 

@@ -221,7 +221,9 @@ class AlmanacTask:
         """The example a question makes."""
         plans = tuple(question.plan(round_) for round_ in range(1, MAX_ROUNDS + 1))
         group = "sum" if question.kind == "number" else "fact and sum" if question.operations else "fact"
-        return Example(question.words, question.answer, {"reflector": plans, "toolcaller": plans}, group)
+        targets = {"reflector": plans, "toolcaller": plans}
+        rounds, spoken = max(1, len(question.operations)), question.script(question.signs)
+        return Example(question.words, question.answer, targets, group, rounds=rounds, spoken=spoken)
 
     def sample(self, n: int, *, seed: int = 0, split: str = "test") -> list[Example]:
         """Draw `n` distinct examples.

@@ -16,12 +16,22 @@ class Example:
         answer: The true answer.
         targets: For each role the right turn text of round 1, 2, … (index 0 is round 1).
         group: The kind of question, where accuracy is worth telling apart by kind.
+        rounds: How many rounds the question needs; 0 where nobody knows.
+        spoken: What the decoder rightly writes, as pieces (text, whether it says it itself: results of tools it only
+            reads); () where that is the answer and nothing else.
     """
 
     question: str
     answer: str
     targets: Mapping[str, tuple[str, ...]]
     group: str = ""
+    rounds: int = 0
+    spoken: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def script(self) -> tuple[tuple[str, bool], ...]:
+        """What the decoder rightly writes, piece by piece."""
+        return self.spoken or ((self.answer, True),)
 
 
 @dataclass(frozen=True)

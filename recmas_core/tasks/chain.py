@@ -125,7 +125,7 @@ class ChainTask:
         """The example that a chain makes for this task's roles."""
         turns = [chain.turn(step) for step in range(1, MAX_ROUNDS * len(self.roles) + 1)]
         targets = {role: tuple(turns[i :: len(self.roles)]) for i, role in enumerate(self.roles)}
-        return Example(chain.question, chain.answer, targets)
+        return Example(chain.question, chain.answer, targets, rounds=-(-len(chain.steps) // len(self.roles)))
 
     def sample(self, n: int, *, seed: int = 0, split: str = "test") -> list[Example]:
         """Draw `n` distinct examples.

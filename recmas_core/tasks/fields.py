@@ -212,7 +212,7 @@ class FieldsTask:
                 turns[field].append(question.specialist(field, round_, before))
             turns["summarizer"].append(question.summary(round_, values[min(round_, n - 1)]))
         targets = {role: tuple(said) for role, said in turns.items()}
-        return Example(question.text, question.answer, targets, question.group)
+        return Example(question.text, question.answer, targets, question.group, rounds=n)
 
     def sample(self, n: int, *, seed: int = 0, split: str = "test") -> list[Example]:
         """Draw `n` distinct examples.

@@ -120,7 +120,7 @@ class FormulaTask:
             else:
                 learner.append(formula.finished(total))
         targets = {"expert": tuple(expert), "learner": tuple(learner)}
-        return Example(formula.text, formula.answer, targets, f"{n} part{'s' * (n > 1)}")
+        return Example(formula.text, formula.answer, targets, f"{n} part{'s' * (n > 1)}", rounds=n)
 
     def sample(self, n: int, *, seed: int = 0, split: str = "test") -> list[Example]:
         """Draw `n` distinct examples.

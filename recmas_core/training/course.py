@@ -7,7 +7,7 @@ that one can go back; a loss that is not finite puts the last kept links back.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,8 @@ class Course(Iterator[TrainStep]):
         every: Steps between measurements; also the last step of every stage is measured.
         rounds: The numbers of rounds that are measured.
         accelerator: Carries devices, precision and processes; only the main process measures.
+        grade: Says whether a text answers an example; None for the system's own task.
+        answer_tokens: Tokens an answer may take when it is measured.
 
     Attributes:
         system: The private copy, its links as they are now.
@@ -85,6 +87,8 @@ class Course(Iterator[TrainStep]):
         every: int = 20,
         rounds: tuple[int, ...] = (1, 2, 3),
         accelerator: Accelerator | None = None,
+        grade: Callable[[Example, str], bool] | None = None,
+        answer_tokens: int = ANSWER_TOKENS,
     ) -> None:
         if not laps:
             raise BadInput("course", "has no stages", f"Choose at least one of {sorted(STAGES)}.")
@@ -93,6 +97,7 @@ class Course(Iterator[TrainStep]):
         self.system, self.before = private_copy(system), private_copy(system)
         self.laps, self.examples, self.held_out = tuple(laps), examples, tuple(held_out)
         self.every, self.rounds, self._accelerator = every, tuple(rounds), accelerator
+        self._grade, self._answer_tokens = grade, answer_tokens
         self._lap = 0
         self._run: Running | None = None
         self._pending: TrainStep | None = None
@@ -163,8 +168,8 @@ class Course(Iterator[TrainStep]):
         steps = self.laps[min(self._lap, len(self.laps) - 1)].config.latent_steps or self.system.latent_steps
         scores = []
         for rounds in self.rounds if self.held_out else ():
-            settings = Settings(rounds, steps, "latent", ANSWER_TOKENS)
-            score = measure(self.system, self.held_out, settings, name="held out")
+            settings = Settings(rounds, steps, "latent", self._answer_tokens)
+            score = measure(self.system, self.held_out, settings, name="held out", grade=self._grade)
             scores.append(HeldOut(rounds, score.right, score.n))
         return tuple(scores)
 

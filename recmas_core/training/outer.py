@@ -7,6 +7,7 @@ stages before the answer run free at first and read gold text before that, and a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,21 @@ OPENS = 0.8  # running accuracy at which the next window opens
 SETTLE = 8  # steps in a window before its running accuracy counts
 
 
+@dataclass(frozen=True)
+class Window:
+    """A stretch of the outer loop.
+
+    Attributes:
+        free: Stages before the answer that run free; before them agents read gold text, if there is a before.
+        rounds: The numbers of rounds that are run, one of them in each step.
+        fitting: Whether only questions are asked that need just so many rounds.
+    """
+
+    free: int
+    rounds: tuple[int, ...]
+    fitting: bool
+
+
 class OuterLoop(StageRun):
     """The paper's outer loop; see `train_outer`."""
 
@@ -49,9 +65,8 @@ class OuterLoop(StageRun):
         super().__init__("outer", trained, config, accelerator)
         self._system, self._examples = system, examples
         self._fixed = {key: link for key, link in every.items() if key not in trained}
-        self._schedule = system.pattern.schedule(config.rounds)
-        self._firsts = stage_starts(self._schedule)
-        self._windows = suffix_windows(len(self._firsts) - 1) if config.windows else (len(self._firsts) - 1,)
+        self._pools = pools(examples, config.rounds) if config.grow else {}
+        self._windows = self._plan()
         self._at, self._since = 0, 0
         self._lookout = Lookout()
 
@@ -63,7 +78,7 @@ class OuterLoop(StageRun):
     @property
     def window(self) -> int:
         """Stages before the answer that run free."""
-        return self._windows[self._at]
+        return self._windows[self._at].free
 
     @property
     def whole(self) -> bool:
@@ -72,31 +87,44 @@ class OuterLoop(StageRun):
 
     def forward(self, rows: Tensor) -> Part:
         """The answers' cross-entropy of a batch."""
-        batch = [self._examples[i] for i in rows.tolist()]
-        config = self.config
-        first = self._firsts[-1 - self.window]
-        messages = Messages() if self.whole else gold_before(self._schedule[first], self._schedule, batch)
+        config, window = self.config, self._windows[self._at]
+        rounds = window.rounds[int(torch.randint(len(window.rounds), (1,), generator=self.generator))]
+        pool = self._pools.get(rounds) if window.fitting else None
+        batch = [self._examples[i if pool is None else pool[i % len(pool)]] for i in rows.tolist()]
+        schedule = self._system.pattern.schedule(rounds)
+        first = stage_starts(schedule)[-1 - window.free]
+        messages = gold_before(schedule[first], schedule, batch) if first else Messages()
         links = RoundLinks(self.trained, self._fixed)
-        steps = config.latent_steps or self._system.latent_steps
-        settings = Settings(config.rounds, steps, carry=links.carry)
+        settings = Settings(rounds, config.latent_steps or self._system.latent_steps, carry=links.carry)
         run = unroll_remembering_little if config.checkpointing else unroll
         out = run(
-            self._system, [e.question for e in batch], settings, answers=[e.answer for e in batch],
+            self._system, [e.question for e in batch], settings, answers=[e.script for e in batch],
             messages=messages, first=first, each_round=config.supervise == "every",
         )  # fmt: skip
-        loss = sum(
-            (self._weight(scored.place) * cross_entropy(scored))
-            for scored in out.scored
-        )
-        assert isinstance(loss, Tensor)
+        loss = torch.stack([self._weight(each.place, rounds) * cross_entropy(each) for each in out.scored]).sum()
         return Part(loss, rows_right(out.scored[-1], len(batch)), len(batch), links)
 
-    def _weight(self, place: Place) -> float:
+    def _plan(self) -> tuple[Window, ...]:
+        """The windows that the settings ask for; the last one is the whole loop over all examples."""
+        config, pattern = self.config, self._system.pattern
+        stages = {r: len(stage_starts(pattern.schedule(r))) - 1 for r in range(1, config.rounds + 1)}
+        known = sorted(self._pools)
+        whole = Window(stages[config.rounds], (config.rounds,), fitting=False)
+        if config.windows:
+            every = suffix_windows(whole.free)[:-1]
+            fits = [tuple(r for r in known if stages[r] >= free) for free in every]
+            return (
+                *(Window(free, r or (config.rounds,), fitting=bool(r)) for free, r in zip(every, fits, strict=True)),
+                whole,
+            )
+        return (*(Window(stages[r], (r,), fitting=True) for r in known if r < config.rounds), whole)
+
+    def _weight(self, place: Place, rounds: int) -> float:
         config = self.config
         if config.supervise == "last":
             return 1.0
-        weights = config.weights or (1.0,) * config.rounds
-        return weights[place.round - 1] / sum(weights)
+        weights = (config.weights or (1.0,) * config.rounds)[:rounds]
+        return weights[place.round - 1] / sum(weights) if sum(weights) else float(place.round == rounds)
 
     def adjust(self) -> None:
         """Open the next window once this one is solved, or after its time; look out for a stall in the last one."""
@@ -153,6 +181,14 @@ def train_outer(
 def all_links(system: System) -> dict[Key, nn.Module]:
     """Every link: outer ones by (sender, receiver), inner ones by (role, role)."""
     return {**{(role, role): agent.inner for role, agent in system.agents.items()}, **system.links}
+
+
+def pools(examples: Sequence[Example], rounds: int) -> dict[int, list[int]]:
+    """The examples that need 1, 2, … `rounds` rounds, by their indices; {} unless that is known of all."""
+    needs = [example.rounds for example in examples]
+    if min(needs) < 1:
+        return {}
+    return {r: found for r in range(1, rounds + 1) if (found := [i for i, need in enumerate(needs) if need == r])}
 
 
 def stage_starts(schedule: Sequence[Place]) -> list[int]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from recmas_core.decoding import Script
 from recmas_core.engine import Messages, Settings, Unrolled, unroll
 from recmas_core.patterns import Place
 from recmas_core.steps import Scored
@@ -20,7 +21,7 @@ def unroll_remembering_little(
     questions: Sequence[str],
     settings: Settings,
     *,
-    answers: Sequence[str],
+    answers: Sequence[str | Script],
     messages: Messages,
     first: int = 0,
     each_round: bool = False,

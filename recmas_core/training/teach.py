@@ -8,13 +8,13 @@ to carry, from anywhere, also between vocabularies that share none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from recmas_core.decoding import score
+from recmas_core.decoding import Script, score
 from recmas_core.engine import Messages, Prompts, roll_out
 from recmas_core.errors import BadInput
 from recmas_core.patterns import Pattern, Place
@@ -41,28 +41,33 @@ class Hop:
 
 
 def hops(pattern: Pattern, rounds: int) -> dict[Key, list[list[Hop]]]:
-    """For each edge its hops in a run, those whose prompts have the same form together."""
-    schedule = pattern.schedule(rounds)
+    """For each edge its hops in runs of up to `rounds` rounds, those whose prompts have the same form together."""
     every: dict[Key, dict[object, list[Hop]]] = {}
-    for sent in schedule:
-        if sent.decodes:
-            continue
-        for receiver in pattern.receivers_of(sent.role):
-            read = next((p for p in schedule if p.role == receiver and p.turn > sent.turn and _reads(p, sent)), None)
-            if read is None:
-                continue
+    thinking = [place for place in pattern.schedule(rounds + 1) if place.round <= rounds]
+    answering = [replace(place, decodes=True) for place in thinking if place.role == pattern.decoder]
+    for read in [*thinking, *answering]:
+        for sender in pattern.senders_to(read.role, round_=read.round):
+            sent = [p for p in thinking if p.role == sender and p.turn < read.turn and _apart(p, read)][-1]
             form = (
-                pattern.senders_to(sent.role, round_=sent.round),
-                pattern.senders_to(receiver, round_=read.round),
+                pattern.senders_to(sender, round_=sent.round), pattern.senders_to(read.role, round_=read.round),
                 read.decodes,
-            )
-            every.setdefault((sent.role, receiver), {}).setdefault(form, []).append(Hop(sent, read))
+            )  # fmt: skip
+            every.setdefault((sender, read.role), {}).setdefault(form, []).append(Hop(sent, read))
     return {edge: list(forms.values()) for edge, forms in every.items()}
 
 
-def _reads(place: Place, sent: Place) -> bool:
-    """Whether a later turn stands in another stage than the one that sent."""
-    return (place.round, place.stage) != (sent.round, sent.stage)
+def _apart(a: Place, b: Place) -> bool:
+    """Whether two turns stand in different stages: those of one stage do not read each other."""
+    return (a.round, a.stage) != (b.round, b.stage)
+
+
+def hop_for(example: Example, form: Sequence[Hop], pick: int) -> Hop | None:
+    """One of the hops of a form for an example; an answer is asked only in the round in which it can be known."""
+    if not form[0].receiver.decodes:
+        return form[pick % len(form)]
+    if not example.rounds:
+        return form[-1]
+    return next((hop for hop in form if hop.receiver.round == example.rounds), None)
 
 
 class Teaching(StageRun):
@@ -96,13 +101,17 @@ class Teaching(StageRun):
         for edge, forms in self._hops.items():
             sizes = torch.tensor([float(len(form)) for form in forms])
             form = forms[int(torch.multinomial(sizes, 1, generator=self.generator))]
-            which = torch.randint(len(form), (len(batch),), generator=self.generator).tolist()
-            loss, good = self._hop(edge, [form[i] for i in which], batch, links)
+            picks = torch.randint(2**20, (len(batch),), generator=self.generator).tolist()
+            found = [(hop_for(e, form, pick), e) for e, pick in zip(batch, picks, strict=True)]
+            ways = [(hop, example) for hop, example in found if hop is not None]
+            if not ways:
+                continue  # none of these questions is answered in the rounds of this form
+            loss, good = self._hop(edge, [hop for hop, _ in ways], [example for _, example in ways], links)
             losses.append(loss)
             right += good
-            share, before = good / len(batch), self._each[edge]
+            share, before = good / len(ways), self._each[edge]
             self._each[edge] = share if before is None else MEMORY * before + (1 - MEMORY) * share
-        return Part(torch.stack(losses).sum() / len(losses), right, len(batch) * len(losses), links)
+        return Part(torch.stack(losses).mean(), right, len(batch) * len(losses), links)
 
     def _hop(self, edge: Key, each: Sequence[Hop], batch: Sequence[Example], links: RoundLinks) -> tuple[Tensor, int]:
         system, (sender, receiver) = self._system, edge
@@ -118,10 +127,13 @@ class Teaching(StageRun):
         heard.latents[edge] = links.at(0, edge)(torch.stack(thoughts, dim=1))
         reader, hidden = prompts.read(read, prompts.fill(read, heard), heard)
         agent = system.agents[receiver]
-        answers = [self._right(hop.receiver, example) for hop, example in zip(each, batch, strict=True)]
-        if not (self.config.whole_turns or read.decodes):
-            answers = [agent.decode(agent.encode(answer)[:steps]) for answer in answers]
-        scored = score(agent, read, reader, hidden, answers, ended=self.config.whole_turns or read.decodes)
+        whole = self.config.whole_turns or read.decodes
+        answers: list[str | Script] = []
+        for hop, example in zip(each, batch, strict=True):
+            right = right_turn(example, receiver, hop.receiver.round)
+            said = right if whole else agent.decode(agent.encode(right)[:steps])
+            answers.append(example.script if read.decodes else said)
+        scored = score(agent, read, reader, hidden, answers, ended=whole)
         return cross_entropy(scored), rows_right(scored, len(batch))
 
     def _told(self, places: Sequence[Place], batch: Sequence[Example], *, without: str | None) -> Messages:
@@ -136,13 +148,9 @@ class Teaching(StageRun):
                 ]
         return Messages(texts=texts)
 
-    @staticmethod
-    def _right(place: Place, example: Example) -> str:
-        return example.answer if place.decodes else right_turn(example, place.role, place.round)
-
     def adjust(self) -> None:
         """The running accuracy is that of the worst link; the stage is over once it is what was asked for."""
-        worst = min(each for each in self._each.values() if each is not None)
+        worst = min(each or 0.0 for each in self._each.values())
         self.running, target = worst, self.config.target
         self.over = target is not None and self.step >= SETTLE and worst >= target
 
