@@ -78,6 +78,13 @@ window.recmas = (() => {
     return JSON.stringify(values);
   }
 
+  /* Where the form stands above what it starts, one is brought there. */
+  function watchIt(name, id) {
+    const values = gather(name), stage = document.getElementById(id);
+    if (stage && innerWidth <= 860) stage.scrollIntoView({ block: "start" });
+    return values;
+  }
+
   /* Lets the browser save the file that a hidden download button was just given. */
   function save(id) {
     const button = document.querySelector(`a#${id}, #${id} a, #${id}`);
@@ -152,5 +159,5 @@ window.recmas = (() => {
   }
 
   document.addEventListener("keydown", pressed);
-  return { ...window.recmas, piece, fields, form, gather, save, picture, label };
+  return { ...window.recmas, piece, fields, form, gather, watchIt, save, picture, label };
 })();

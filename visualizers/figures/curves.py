@@ -53,12 +53,12 @@ def training_curves(
     plain = {"showgrid": True, "gridcolor": _LINE, "zeroline": False, "tickfont": small, "nticks": 5}
     events = _events(steps, marks, titles)
     figure_layout = theme.layout() | {
-        "margin": {"l": 44, "r": 64, "t": 6, "b": 34},
+        "margin": {"l": 40, "r": 88, "t": 6, "b": 34},
         "xaxis": plain | {
             "range": [0, max(ahead, 10) * 1.01], "anchor": "y3", "nticks": 8, "showgrid": False,
             "title": {"text": "step", "font": small, "standoff": 4},
         },
-        "yaxis": plain | {"domain": _PANELS["y"], "type": "log", "dtick": 1, "exponentformat": "power",
+        "yaxis": plain | {"domain": _PANELS["y"], "type": "log", "dtick": 1, "tickformat": "~g",
                           "range": _decades(steps), "minor": {"ticks": ""}},
         "yaxis2": plain | {"domain": _PANELS["y2"], "range": [0, 1.04], "tickvals": [0, 0.5, 1], "fixedrange": True},
         "yaxis3": plain | {"domain": _PANELS["y3"], "rangemode": "tozero", "nticks": 2, "fixedrange": True,
@@ -172,13 +172,14 @@ def _windows(steps: Sequence[TrainStep]) -> list[tuple[int, str, bool]]:
 
 def _line(at: int, *, strong: bool) -> dict[str, Any]:
     line = {"width": 1, "color": theme.NEUTRAL if strong else _LINE, "dash": "solid" if strong else "dot"}
-    return {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": _PANELS["y"][1], "line": line}
+    place = {"xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": _PANELS["y"][1]}
+    return {"type": "line", **place, "line": line}
 
 
 def _headings(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
     windows = bool(_windows(steps))
-    loss = "<b>Loss</b>" + (" · numbers: stages before the answer that run free" if windows else "")
-    held = "<b>Right answers</b> on held-out questions, 95 % interval"
+    loss = "<b>Loss</b>" + (" (numbers: stages that run free)" if windows else "")
+    held = "<b>Right answers</b>, held out, 95 % interval"
     return [
         _text(0, top + 0.004, text, xref="paper", yref="paper", xanchor="left", yanchor="bottom", name="heading")
         for text, top in ((loss, 0.945), (held, _PANELS["y2"][1]), ("<b>Learning rate</b>", _PANELS["y3"][1]))
@@ -186,15 +187,15 @@ def _headings(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
 
 
 def _labels(events: Sequence[tuple[int, str, bool]], ahead: int) -> list[dict[str, Any]]:
-    """The words beside the lines; of those that would lie on one another the later ones are left out."""
-    labels, free = [], {True: -1.0, False: -1.0}
+    """The words beside the lines, stages on two levels; what would lie on another word is left out."""
+    labels, free = [], {"mark": [-1.0], "stage": [-1.0, -1.0]}
     for at, text, strong in sorted(events, key=lambda event: event[0]):
-        place = at / max(ahead, 10)
-        if place < free[strong]:
+        name, place = "stage" if strong else "mark", at / max(ahead, 10)
+        level = next((i for i, end in enumerate(free[name]) if place >= end), None)
+        if level is None:
             continue
-        free[strong] = place + 0.012 + 0.014 * len(text)
-        y = 0.895 if strong else 0.9
-        hang, name = ("top", "stage") if strong else ("bottom", "mark")
+        free[name][level] = place + 0.012 + 0.016 * len(text)
+        y, hang = (0.895 - 0.04 * level, "top") if strong else (0.9, "bottom")
         labels.append(_text(at, y, theme.plain(text), yref="paper", xanchor="left", yanchor=hang, name=name))
     return labels
 

@@ -14,6 +14,7 @@ from visualizers.panels.train_layout import Training, training
 from visualizers.panels.train_view import OUTPUTS
 
 _GATHER = "() => recmas.gather('train')"  # the form's values, all at once, at the moment of pressing
+_START = "() => recmas.watchIt('train', 'recmas-t-stage')"
 _SAVE = "() => { setTimeout(() => recmas.save('recmas-t-file'), 150); }"
 
 
@@ -43,7 +44,7 @@ def _wire_training(
     quick = common | {"queue": False}
     for event in (tab.select, parts.form.redraw):
         event(handlers.look, parts.sent, [parts.form, *drawing], js=_GATHER, **quick)
-    parts.start.click(handlers.start, parts.sent, drawing, js=_GATHER, **common)
+    parts.start.click(handlers.start, parts.sent, drawing, js=_START, **common)
     parts.go_on.click(handlers.go_on, None, drawing, **common)
     parts.notice.way(handlers.way, None, drawing, **common)
     parts.pause.click(handlers.pause, None, drawing, **quick)
@@ -64,8 +65,11 @@ def _wire_results(
     common: dict[str, Any],
 ) -> None:
     everything = explore.everything
-    explore.go_on(parts.use.click(results.use, **everything | {"outputs": [tabs, *everything["outputs"]]}))
-    explore.left.cast.train(results.to_train, parts.sent, [tabs, parts.form, *drawing], js=_GATHER, **common)
+    used = parts.use.click(results.use, **everything | {"outputs": [tabs, *everything["outputs"]]})
+    opened = explore.left.cast.train(results.to_train, parts.sent, [tabs, parts.form, *drawing], js=_GATHER, **common)
+    for event in (used, opened):
+        event.then(None, None, None, js="() => window.scrollTo(0, 0)", api_visibility="private")
+    explore.go_on(used)
     parts.compare.click(results.compare, None, parts.compared, **common)
     for button, handler in ((parts.download, results.download), (parts.released, results.released)):
         button.click(handler, None, parts.file, **common).then(None, None, None, js=_SAVE, api_visibility="private")

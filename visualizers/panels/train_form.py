@@ -173,7 +173,7 @@ def _stages(course: Offered, form: TrainForm) -> str:
                 ("batch", "batch", config.batch, 1, MOST_BATCH, "1"),
             )
         )
-        beyond = '<span class="recmas-beyond">goes beyond the paper</span>' if info.beyond_paper else ""
+        beyond = '<span class="recmas-beyond">beyond the paper</span>' if info.beyond_paper else ""
         items.append(
             f"<li><b>{escape(info.title)}</b>{beyond}<p>{escape(info.about)}</p>"
             f'<div class="recmas-lap">{boxes}</div></li>'

@@ -141,7 +141,6 @@ def meters(moment: TrainMoment) -> str:
             ),
             Meter("Held-out" if best is None else f"Held-out, {_rounds(best.rounds)}",
                   "–" if best is None else f"{best.accuracy:.3f} ({low:.2f} to {high:.2f})", asked),
-            Meter("Rate", "–" if last is None else f"{last.lr:.1e}"),
             Meter("Per step", "–" if not moment.pace else _seconds(moment.pace), "Measuring included."),
             Meter("Left in this stage", "–" if left is None else _seconds(left) if moment.at_work else "–",
                   "An estimate; a stage that reaches its aim ends sooner."),
