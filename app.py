@@ -24,6 +24,7 @@ from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell, build_shell
 from visualizers.panels.train import build_train
+from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
 
@@ -59,6 +60,7 @@ def build_page(shelf: Shelf, shell: Shell, *, visitors: Visitors | None = None) 
     visitors = Visitors(shelf.catalogue) if visitors is None else visitors
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
+        TrainApi(shelf, visitors).register()
         gr.HTML(_HEAD, apply_default_css=False)
         with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
             with gr.Tab("Explore", id="explore"):

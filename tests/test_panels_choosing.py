@@ -175,7 +175,7 @@ def test_an_agent_from_elsewhere_leaves_links_untrained_and_the_page_names_them(
     note = links_note(system)
     assert "2 links were never trained" in note
     assert "Math → Summarizer, Summarizer → Math" in note
-    assert "Train tab, which is not there yet" in note
+    assert 'data-send="train"' in note
     own = shelf.entry(shelf.catalogue.lineup("mixture")).system
     assert "never trained" not in links_note(own)
 

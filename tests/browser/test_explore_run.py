@@ -105,7 +105,7 @@ def test_other_agents_in_a_role_say_that_their_links_are_untrained(explorer: Exp
     note = explorer.page.locator("#recmas-cast")
     explorer.until(lambda: "never trained" in note.inner_text())
     assert "Planner → Critic, Solver → Planner" in note.inner_text()
-    assert "Train tab, which is not there yet" in note.inner_text()
+    assert "Train these links" in note.inner_text()
     assert "Links never trained: Planner to Critic, Solver to Planner." in explorer.drawn
     explorer.choose("fast")
     explorer.run()

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 @contextmanager
-def _as_gradio_errors() -> Iterator[None]:
+def as_gradio_errors() -> Iterator[None]:
     """Let errors a caller can cause reach them as a gr.Error with its message."""
     try:
         yield
@@ -101,7 +101,7 @@ class Api:
         tools: bool = True,
     ) -> Iterator[dict]:
         """Run a question and stream every event; the last one is the answer."""
-        with _as_gradio_errors():
+        with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
             live = entry.system.start(job.config)
             try:
@@ -122,7 +122,7 @@ class Api:
         tools: bool = True,
     ) -> dict:
         """Run a question to its answer."""
-        with _as_gradio_errors():
+        with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
             trace = entry.system.drain(Trace(job.config, entry.system.pattern.name))
             answer = trace.answer or ""
@@ -142,7 +142,7 @@ class Api:
 
     def sample(self, seed: int = 0, system: str = "") -> dict:
         """A held-out question with its true answer."""
-        with _as_gradio_errors():
+        with as_gradio_errors():
             task = self._shelf.catalogue.task(self._lineup(system, None))
             if task is None:
                 raise BadInput("system", "has no questions of its own", "Type a question.")
@@ -163,7 +163,7 @@ class Api:
         """What one thought of a run would say: by its agent's head, by nearest words, and in a short decode."""
         import recmas_core as rm
 
-        with _as_gradio_errors():
+        with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, "latent"), system, agents)
             trace, thought = Trace(job.config, entry.system.pattern.name), None
             turn, step = whole("turn", turn, 0, 10_000), whole("step", step, 0, 10_000)
@@ -185,7 +185,7 @@ class Api:
 
     def status(self, system: str = "") -> dict:
         """What is offered and loaded, what places the points on the system's maps, visitors, and runs under way."""
-        with _as_gradio_errors():
+        with as_gradio_errors():
             lineup = self._lineup(system, None)
             visitors, running = self._visitors.counts()
             return {

@@ -72,3 +72,19 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     if not number.is_integer() or not low <= number <= high:
         raise BadInput(name, f"is {str(value)[:40]}", todo)
     return int(number)
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """A number in a range, from a number or its text.
+
+    Raises:
+        BadInput: If it is anything else.
+    """
+    todo = f"Choose a number from {low:g} to {high:g}."
+    try:
+        found = float(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(name, f"is {str(value)[:40]!r}", todo) from error
+    if isinstance(value, bool) or not low <= found <= high:
+        raise BadInput(name, f"is {str(value)[:40]}", todo)
+    return found

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from recmas_core.errors import BadInput
 from visualizers.panels.catalogue import Lineup
-from visualizers.panels.choices import whole
+from visualizers.panels.choices import number, whole
+from visualizers.panels.train_beginnings import BEGINNINGS, Beginning
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -20,64 +20,6 @@ EXAMPLES, HELD_OUT = 4000, 200  # questions to learn from, and to measure on
 MOST_STEPS, MOST_BATCH, MOST_ROUNDS = 3000, 2048, 5
 _EVERY = 20  # steps between two measurements, at least
 _MEASUREMENTS = 24  # of one course, about: asking takes time too
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """Where the links start from.
-
-    Attributes:
-        title: For the reader.
-        make: (system, form) -> the system whose links are trained; the one given is not touched.
-        sigma: Whether it takes the size of a noise.
-        variant: Whether it takes a form of link.
-        inner, outer: Whether those links are new.
-        follows: Whether it goes on from the links of the visitor's last training, not from the system's.
-    """
-
-    title: str
-    make: Callable[[System, TrainForm], System]
-    sigma: bool = False
-    variant: bool = False
-    inner: bool = False
-    outer: bool = False
-    follows: bool = False
-
-
-def _as_it_is(system: System, form: TrainForm) -> System:
-    return system
-
-
-def _fresh(system: System, form: TrainForm, *, inner: bool) -> System:
-    from recmas_core import LINK_VARIANTS
-    from recmas_core.training import fresh_links
-
-    if form.variant not in LINK_VARIANTS:
-        raise BadInput("Form of link", f"is {str(form.variant)[:40]!r}", f"Choose from {sorted(LINK_VARIANTS)}.")
-    return fresh_links(system, seed=form.whole_seed, variant=LINK_VARIANTS[form.variant], inner=inner)
-
-
-def _damaged(system: System, form: TrainForm) -> System:
-    from recmas_core.training import damaged
-
-    return damaged(system, sigma=number("Noise", form.sigma, 0.0, 10.0), seed=form.whole_seed)
-
-
-# The keys "as they are", "random" and "damaged" are those of `recmas_core.training.Recipe.start`.
-BEGINNINGS: Mapping[str, Beginning] = MappingProxyType(
-    {
-        "as they are": Beginning("its links as they are", _as_it_is),
-        "damaged": Beginning("damaged outer links", _damaged, sigma=True),
-        "random": Beginning(
-            "random links, all", lambda system, form: _fresh(system, form, inner=True), variant=True, inner=True,
-            outer=True,
-        ),
-        "random outer": Beginning(
-            "random outer links", lambda system, form: _fresh(system, form, inner=False), variant=True, outer=True
-        ),
-        "trained": Beginning("the links just trained here", _as_it_is, follows=True),
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -251,6 +193,8 @@ def _unrolls(lap: Lap) -> bool:
 
 def _lap_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of one stage that were typed; what was left empty stays as it is."""
+    if not isinstance(given, Mapping):
+        raise BadInput("stage", f"is {str(given)[:40]!r}", 'Give {"steps": …, "lr": …, "batch": …}.')
     typed = {name: value for name, value in given.items() if value not in ("", None)}
     changes: dict[str, Any] = {}
     if "steps" in typed:
@@ -260,19 +204,3 @@ def _lap_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     if "batch" in typed:
         changes["batch"] = whole("Batch", typed["batch"], 1, MOST_BATCH)
     return changes
-
-
-def number(name: str, value: Any, low: float, high: float) -> float:
-    """A number in a range, from a number or its text.
-
-    Raises:
-        BadInput: If it is anything else.
-    """
-    todo = f"Choose a number from {low:g} to {high:g}."
-    try:
-        found = float(value)
-    except (TypeError, ValueError) as error:
-        raise BadInput(name, f"is {str(value)[:40]!r}", todo) from error
-    if isinstance(value, bool) or not low <= found <= high:
-        raise BadInput(name, f"is {str(value)[:40]}", todo)
-    return found

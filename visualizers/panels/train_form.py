@@ -11,8 +11,8 @@ from typing import Any
 from recmas_core.errors import BadInput
 from recmas_core.links import LINK_VARIANTS
 from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.train_beginnings import BEGINNINGS
 from visualizers.panels.train_choices import (
-    BEGINNINGS,
     MOST_BATCH,
     MOST_ROUNDS,
     MOST_STEPS,

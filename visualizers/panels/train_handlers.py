@@ -225,8 +225,9 @@ class Train:
             entry = self.shelf(visitor).entry(moment.plan.lineup)
             examples, rounds = held_out(entry.system, QUESTIONS, seed=5), moment.plan.rounds
             with session.between_steps() as course:
-                runs = [seen_in(system, examples, shown, rounds=rounds) for system in (course.before, course.system)]
-            panel = before_after(*runs, entry.notes, entry.atlas, shown, pattern)
+                before = seen_in(course.before, examples, shown, rounds=rounds)
+                after = seen_in(course.system, examples, shown, rounds=rounds)
+            panel = before_after(before, after, entry.notes, entry.atlas, shown, pattern)
             return panel.figure, panel.caption, choice
         except Exception as error:
             return gr.skip(), f'<p class="recmas-hint recmas-outside">{say_error(error)}</p>', choice

@@ -14,7 +14,7 @@ from visualizers.panels.train_choices import Plan, held_out
 
 if TYPE_CHECKING:
     from recmas_core.system import System
-    from visualizers.panels.train_session import Training
+    from visualizers.panels.train_moment import Training
 
 SAMPLE, _SAMPLE_SEED = 200, 77  # questions of the comparison: other ones than those measured on the way
 
@@ -79,11 +79,13 @@ def compare(before: System, after: System, *, rounds: int) -> Compared:
 
     told = None
     for example in examples[:12]:
-        answers = [system.solve(example.question, rounds=rounds, max_new_tokens=ANSWER_TOKENS).answer or ""
-                   for system in (before, after)]  # fmt: skip
-        right = [after.task is not None and after.task.grade(example, answer) for answer in answers]
-        told = Told(example.question, example.answer, *answers, *right)
-        if right[0] != right[1]:
+        old, new = (
+            system.solve(example.question, rounds=rounds, max_new_tokens=ANSWER_TOKENS).answer or ""
+            for system in (before, after)
+        )
+        was, now = (after.task is not None and after.task.grade(example, answer) for answer in (old, new))
+        told = Told(example.question, example.answer, old, new, was, now)
+        if was != now:
             break
     return Compared(scores(before), scores(after), told)
 

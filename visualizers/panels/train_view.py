@@ -15,7 +15,7 @@ from visualizers.figures.credit import credit_html
 from visualizers.figures.curves import training_curves
 from visualizers.figures.meters import Meter, meters_html
 from visualizers.panels.stage import status_html
-from visualizers.panels.train_session import TrainMoment
+from visualizers.panels.train_moment import TrainMoment
 from visualizers.panels.train_ways import DIVERGED, STALLED, WAYS
 
 WHY = (

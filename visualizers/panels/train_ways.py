@@ -49,12 +49,14 @@ def plan_of(way: str, before: Plan) -> Plan:
     if way not in WAYS:
         raise BadInput("way out", f"is {way[:40]!r}", f"Choose from {list(WAYS)}.")
     chosen, form = WAYS[way], replace(before.form, begin="trained")
-    keep = {"seed": form.whole_seed + 1}
     laps = tuple(Lap(stage, STAGES[stage].config) for stage in chosen.stages) or before.laps
     laps = tuple(
         replace(
-            lap, config=replace(lap.config, lr=lap.config.lr * chosen.rate, rounds=max(before.rounds, 1), **keep)
+            lap,
+            config=replace(
+                lap.config, lr=lap.config.lr * chosen.rate, rounds=max(before.rounds, 1), seed=form.whole_seed + 1
+            ),
         )
         for lap in laps
-    )  # fmt: skip
+    )
     return Plan(before.lineup, form, Offered(way, chosen.title, "", "trained", laps), laps)
