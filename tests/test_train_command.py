@@ -51,7 +51,7 @@ def _a_process_of_its_own() -> Iterator[None]:
 def small(system: Path) -> list[str]:
     """A whole course in a second."""
     text = (
-        f"--system {system} --limit 40 --held-out 4 --held-out-rounds 2 --stages inner teach outer "
+        f"--system {system} --limit 40 --held-out 4 --held-out-rounds 2 --answer-tokens 8 --stages inner teach outer "
         "--steps inner=2 teach=2 outer=3 --batch 8 --rounds 2 --every 6 --checkpoint-every 2"
     )
     return text.split()
@@ -249,6 +249,20 @@ def test_a_file_of_questions_and_answers(tiny: Path, tmp_path: Path, capsys: pyt
     assert "error: data, examples is 9 now, but was 8" in capsys.readouterr().err
 
 
+def test_a_system_without_a_world_of_its_own(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It needs data, and its answers are graded as any text's are."""
+    system = rm.load_system(str(tiny))
+    system.task = None
+    system.save(tmp_path / "wide")
+    asked = f"--system {tmp_path / 'wide'} --stages outer --steps 1 --rounds 1 --batch 2 --no-windows --held-out 4"
+    assert train(tmp_path / "run", *asked.split())[0] == 2
+    assert "--data was not given" in capsys.readouterr().err
+    asked += f" --data {rows(tmp_path / 'mine.jsonl')} --held-out-rounds 1 --answer-tokens 2"
+    status, printed = train(tmp_path / "run", *asked.split())
+    assert status == 0
+    assert printed.partition("| rounds |")[2].splitlines()[2].split("|")[-2].strip() == "4"
+
+
 def test_an_earlier_run_is_not_overwritten(
     whole: tuple[Path, str], tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,6 +282,7 @@ REFUSED = {
     "less than no questions": (["--held-out", "-1"], "--held-out"),
     "no steps between checkpoints": (["--checkpoint-every", "0"], "--checkpoint-every"),
     "nothing to resume": (["--resume"], "run.json"),
+    "agents in 16 bits and nothing else": (["--dtype", "bfloat16", "--precision", "no"], "--dtype"),
     "half precision": (["--precision", "fp16", "--stages", "outer"], "fp16"),
     "links of a form the release does not have": (["--released", "--fresh", "--variant", "paper"], "--released"),
 }
@@ -317,10 +332,15 @@ def test_new_links_of_another_form(tiny: Path, tmp_path: Path) -> None:
     assert system.untrained == {("solver", "planner")}  # one round has no feedback
 
 
-def test_mixed_precision_keeps_links_in_full(tiny: Path, tmp_path: Path) -> None:
-    asked = f"--system {tiny} --limit 8 --held-out 2 --steps 1 --batch 2 --rounds 2 --stages inner outer"
-    assert train(tmp_path / "run", *asked.split(), "--precision", "bf16")[0] == 0
-    assert {value.dtype for value in links(tmp_path / "run").values()} == {torch.float32}
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_mixed_precision_keeps_links_in_full(dtype: str, tiny: Path, tmp_path: Path) -> None:
+    asked = (
+        f"--system {tiny} --limit 8 --held-out 2 --held-out-rounds 1 --answer-tokens 2 --steps 1 --batch 2 --rounds 2"
+    )
+    how = ["--stages", "inner", "outer", "--precision", "bf16", "--dtype", dtype]
+    assert train(tmp_path / "run", *asked.split(), *how)[0] == 0
+    values = links(tmp_path / "run").values()
+    assert any(not torch.equal(value, value.bfloat16().float()) for value in values)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == "bf16"
 
 

@@ -13,7 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from recmas_core.errors import BadInput
+from recmas_core.evaluation import ANSWER_TOKENS
 from recmas_core.links import LINK_VARIANTS
+from recmas_core.placement import DTYPES
 from recmas_core.training.config import TrainConfig
 from recmas_core.training.course import Lap
 from recmas_core.training.recipes import RECIPES, recipe
@@ -56,6 +58,7 @@ WHAT: tuple[Argument, ...] = (
     _argument("limit", None, "how many examples to take", type=int),
     _argument("held_out", 200, "how many held-out questions to measure on; 0 for none", type=int),
     _argument("held_out_rounds", [1, 2, 3], "numbers of rounds to measure them with", nargs="+", type=int),
+    _argument("answer_tokens", ANSWER_TOKENS, "tokens an answer may take when it is measured", type=int),
     _argument("recipe", "from nothing", "a course that works", choices=sorted(RECIPES)),
     _argument("stages", None, "stages of your own choice in place of a recipe", nargs="+", choices=list(STAGES)),
     _argument("fresh", None, "begin with new links: all, or the outer ones only", nargs="?", const="all",
@@ -64,6 +67,7 @@ WHAT: tuple[Argument, ...] = (
     _argument("damage", None, "begin with noise of so many standard deviations on the outer links", type=float),
     _argument("precision", None, "mixed precision: no, bf16 or fp16 (by default what accelerate is configured for)",
               choices=("no", "bf16", "fp16")),
+    _argument("dtype", "float32", "precision of the frozen agents; links are trained in float32", choices=DTYPES),
     _argument("every", 50, "steps between two lines and two measurements", type=int),
 )  # fmt: skip
 _FILES = ("system", "data")  # where these name files, they are kept with their whole path

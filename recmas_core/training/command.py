@@ -66,6 +66,16 @@ class Job:
             print(text, flush=True)
 
 
+class MixedCourse(Course):
+    """A course that measures in the precision in which it trains: agents may be in 16 bits where links are not."""
+
+    def measure(self) -> tuple[HeldOut, ...]:
+        """Ask the held-out questions now."""
+        assert self._accelerator is not None
+        with self._accelerator.autocast():
+            return super().measure()
+
+
 def train(options: argparse.Namespace) -> None:
     """Train a system as the command line asks, from the start or from where a run stopped.
 
@@ -110,17 +120,18 @@ def _work(job: Job, asked: dict[str, Any], kept: dict[str, Any] | None) -> Syste
         if lap.config.batch % accelerator.num_processes:
             what = f"of stage {lap.stage!r} is {lap.config.batch}, for {accelerator.num_processes} processes"
             raise BadInput("--batch", what, "Give a multiple of the number of processes.")
-    system = open_system(settings, str(accelerator.device))
+    system = open_system(settings, accelerator)
     if job.released:
         check_released(system)
-    examples, held_out = open_examples(settings, system)
-    course = Course(
-        system, job.laps, examples, held_out=held_out, every=settings["every"],
-        rounds=tuple(settings["held_out_rounds"]), accelerator=accelerator,
+    material = open_examples(settings, system)
+    course = MixedCourse(
+        system, job.laps, material.examples, held_out=material.held_out, every=settings["every"],
+        rounds=tuple(settings["held_out_rounds"]), accelerator=accelerator, grade=material.grade,
+        answer_tokens=settings["answer_tokens"],
     )  # fmt: skip
-    same = surety(job.laps, examples, held_out, accelerator)
+    same = surety(job.laps, material, accelerator)
     stages = ", ".join(lap.stage for lap in job.laps)
-    job.say(f"{system.title}: {len(examples)} examples, {len(held_out)} held out, stages {stages}")
+    job.say(f"{system.title}: {len(material.examples)} examples, {len(material.held_out)} held out, stages {stages}")
     many = f"{accelerator.num_processes} process{'es' * (accelerator.num_processes > 1)}"
     job.say(f"on {accelerator.device}, precision {accelerator.mixed_precision}, {many}")
     if kept is None:

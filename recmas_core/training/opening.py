@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ from recmas_core.loading import load_system
 from recmas_core.released import released_layout
 from recmas_core.system import System
 from recmas_core.tasks import TASKS, Example
+from recmas_core.tasks.plain import same_answer
 from recmas_core.training.arguments import Settings, laps_json, pairs
 from recmas_core.training.course import Lap
+from recmas_core.training.outer import all_links
 from recmas_core.training.starts import damaged, fresh_links
 
 if TYPE_CHECKING:
@@ -50,23 +53,27 @@ def open_accelerator(device: str, precision: str | None) -> Accelerator:
     return accelerator
 
 
-def open_system(settings: Settings, device: str) -> System:
-    """The system to train, with the links it starts from.
+def open_system(settings: Settings, accelerator: Accelerator) -> System:
+    """The system to train, with the links it starts from: agents in the precision asked for, links in float32.
 
     Raises:
         SystemNotFound, UnsafeCheckpoint, BadInput: If it cannot be loaded or put together.
     """
-    seed = settings["seed"]
-    if settings["agents"]:
-        system = build_system(settings["system"], pairs("agents", settings["agents"]), device=device, seed=seed)
-    else:
-        system = load_system(settings["system"], device=device)
+    name, seed, device, dtype = settings["system"], settings["seed"], str(accelerator.device), settings["dtype"]
+    if dtype != "float32" and accelerator.mixed_precision == "no":
+        raise BadInput("--dtype", f"is {dtype}, without mixed precision", "Give --precision bf16 too.")
     if settings["variant"] and not settings["fresh"]:
         raise BadInput("--variant", "was given without --fresh", "A form can be chosen for new links only.")
+    if settings["agents"]:
+        system = build_system(name, pairs("agents", settings["agents"]), device=device, dtype=dtype, seed=seed)
+    else:
+        system = load_system(name, device=device, dtype=dtype)
     if settings["fresh"]:
         variant = LINK_VARIANTS[settings["variant"] or "released"]
         system = fresh_links(system, seed=seed, variant=variant, inner=settings["fresh"] == "all")
         system.untrained = frozenset(system.links)
+    for link in all_links(system).values():
+        link.float()
     if settings["damage"] is not None:
         system = damaged(system, sigma=settings["damage"], seed=seed)
     return system
@@ -85,7 +92,22 @@ def check_released(system: System) -> None:
         raise BadInput("--released", what, "Leave it out, or train links of the form 'released'.")
 
 
-def open_examples(settings: Settings, system: System) -> tuple[list[Example], list[Example]]:
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from.
+
+    Attributes:
+        examples: To learn from.
+        held_out: To measure on.
+        grade: Says whether a text answers one of them.
+    """
+
+    examples: tuple[Example, ...]
+    held_out: tuple[Example, ...]
+    grade: Callable[[Example, str], bool]
+
+
+def open_examples(settings: Settings, system: System) -> Material:
     """Examples to learn from and held-out ones.
 
     An embedded task has a test split of its own; of other data some questions are held out.
@@ -100,25 +122,28 @@ def open_examples(settings: Settings, system: System) -> tuple[list[Example], li
         source = system.task.name
     if number < 0:
         raise BadInput("--held-out", f"is {number}", "Give a number of questions, 0 for none.")
-    columns = pairs("columns", settings["columns"]) or None
-    examples = read_examples(
-        source, system.pattern, columns=columns, split=settings["split"], subset=settings["subset"],
-        task=settings["task"], limit=settings["limit"], seed=seed,
+    examples: Sequence[Example] = read_examples(
+        source, system.pattern, columns=pairs("columns", settings["columns"]) or None, split=settings["split"],
+        subset=settings["subset"], task=settings["task"], limit=settings["limit"], seed=seed,
     )  # fmt: skip
-    if not number:
-        return examples, []
-    if source in TASKS:
-        return examples, TASKS[source].sample(number, seed=seed, split="test")
-    return split_held_out(examples, number=number, seed=seed)
+    held_out: Sequence[Example] = ()
+    task = TASKS.get(source, system.task)
+    if number and source in TASKS:
+        held_out = TASKS[source].sample(number, seed=seed, split="test")
+    elif number:
+        examples, held_out = split_held_out(examples, number=number, seed=seed)
+    return Material(tuple(examples), tuple(held_out), same_answer if task is None else task.grade)
 
 
-def surety(
-    laps: Sequence[Lap], examples: Sequence[Example], held_out: Sequence[Example], accelerator: Accelerator
-) -> dict[str, Any]:
+def surety(laps: Sequence[Lap], material: Material, accelerator: Accelerator) -> dict[str, Any]:
     """What has to be the same when a run is resumed, beside what was asked for: else its steps would be others."""
     return {
         "stages": laps_json(laps),
-        "data": {"examples": len(examples), "held_out": len(held_out), "digest": _digest([*examples, *held_out])},
+        "data": {
+            "examples": len(material.examples),
+            "held_out": len(material.held_out),
+            "digest": _digest([*material.examples, *material.held_out]),
+        },
         "processes": accelerator.num_processes,
         "precision": accelerator.mixed_precision,
     }
@@ -155,5 +180,5 @@ def _differences(name: str, now: Any, before: Any) -> Iterator[tuple[str, Any, A
 def _digest(examples: Sequence[Example]) -> str:
     told = hashlib.sha256()
     for each in examples:
-        told.update(repr((each.question, each.answer, sorted(each.targets.items()))).encode())
+        told.update(repr(replace(each, targets=dict(sorted(each.targets.items())))).encode())
     return told.hexdigest()[:16]
