@@ -94,7 +94,8 @@ def _add_pretrain(parser: argparse.ArgumentParser) -> None:
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", choices=("embedded", "large", "stages", "startup"), nargs="+", default=None)
+    parts = ("embedded", "large", "stages", "training", "startup")
+    parser.add_argument("--only", choices=parts, nargs="+", default=None)
     parser.set_defaults(run=lambda c, o: c.run_bench(repeats=o.repeats, only=o.only))
 
 

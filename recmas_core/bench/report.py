@@ -11,12 +11,14 @@ from pathlib import Path
 from recmas_core.bench.large import PROMPT, large_question, large_system
 from recmas_core.bench.rivals import Timing, bare_run, engine_run, recorded, reload, wasteful_run
 from recmas_core.bench.startup import startup_ratio
+from recmas_core.bench.training import training_lines
 from recmas_core.loading import assets_folder
 from recmas_core.patterns import MIXTURE
 from recmas_core.records import RunConfig
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
 
+PARTS = ("embedded", "large", "stages", "training", "startup")
 HEADER = "| system | (a) engine | (b) no cache, reload | (c) bare calls | b / a | a / c | latent step a | b | b / a |"
 
 
@@ -25,9 +27,9 @@ def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
 
     Args:
         repeats: Counted runs of each contestant, taken in turn; (b) on the large triple is run once.
-        only: Parts to run ("embedded", "large", "stages", "startup"); None for all.
+        only: Parts to run, of `PARTS`; None for all.
     """
-    parts = only or ("embedded", "large", "stages", "startup")
+    parts = only or PARTS
     if "embedded" in parts or "large" in parts:
         yield HEADER
         yield "|---" * 9 + "|"
@@ -51,6 +53,8 @@ def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
         big = large_system(MIXTURE)
         config = big.config(large_question(), rounds=2, latent_steps=16, max_new_tokens=1)
         yield stage_line("4 x 50M Qwen3", big, config, repeats)
+    if "training" in parts:
+        yield from training_lines(repeats=repeats)
     if "startup" in parts:
         ours, empty, ratio = startup_ratio(assets_folder().parent / "app.py", repeats=min(repeats, 3))
         yield f"\nstart-up: page answers after {ours:.1f} s, an empty page after {empty:.1f} s: ratio {ratio:.2f}"
