@@ -281,8 +281,10 @@ class Page:
 
     def trained(self, **changes: str) -> Lineup:
         """Press Start and follow the training to its end."""
-        sent = {"system": "sequential", "course": "stage:outer", "drawn_for": "stage:outer",
-                "begin": "as they are", "rounds": "1", "windows": False, "lap.0.steps": "2", "lap.0.batch": "2", "lap.0.lr": "0.01"}  # fmt: skip
+        sent = {
+            "system": "sequential", "course": "stage:outer", "drawn_for": "stage:outer", "begin": "as they are",
+            "rounds": "1", "windows": False, "lap.0.steps": "2", "lap.0.batch": "2", "lap.0.lr": "0.01",
+        }  # fmt: skip
         *_, last = self.train.start(self.me, json.dumps(sent | changes))
         assert len(last) == len(OUTPUTS) + 3
         visitor = self.visitors.get("me")
