@@ -86,14 +86,15 @@ def test_inner_links_are_trained_by_the_papers_loss_when_asked() -> None:
 
 
 def test_windows_lengthen_to_the_whole_loop() -> None:
-    assert suffix_windows(8) == (1, 2, 3, 5, 8)
-    assert suffix_windows(1) == (1,)
+    assert suffix_windows(8, 3) == (3, 4, 5, 6, 8)
+    assert suffix_windows(5, 2) == (2, 3, 4, 5)
+    assert suffix_windows(2, 3) == (2,)
     schedule = rm.PATTERNS["mixture"].schedule(2)
     assert stage_starts(schedule) == [0, 3, 4, 7]
     run = course(tiny_system(), "outer", steps=60, batch=1)
     windows = [step.window for step in run]
     assert windows == sorted(windows)
-    assert set(windows) == {1, 2, 3, 5}  # two rounds of three agents: five stages before the answer
+    assert set(windows) == {3, 4, 5}  # two rounds of three agents: five stages before the answer
 
 
 def test_every_hop_is_taught_in_each_form_of_its_prompts() -> None:

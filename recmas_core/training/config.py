@@ -23,7 +23,7 @@ class TrainConfig:
         mse_weight: Weight of the squared error, in units of the target's mean square, beside 1 - cosine.
         rounds: Recursion rounds that are unrolled, or whose right turns are learned from.
         seed: Seed of the order of examples.
-        clip: Limit of the gradient's norm.
+        clip: Limit of the norm of each link's gradient. Each by itself: one link's outburst must not starve the others.
         warmup: Steps of warm-up.
         floor: Share of the rate that is left at the end.
         questions: Questions whose right turns are read, at most (inner loop, alignment).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +149,7 @@ class Course(Iterator[TrainStep]):
         if _same(self._kept[-1], now):
             return False
         self._put(self._kept[-1])
+        self._keep()
         if self._run is not None:
             self._run.close()
             self._run = None
@@ -169,7 +171,8 @@ class Course(Iterator[TrainStep]):
         scores = []
         for rounds in self.rounds if self.held_out else ():
             settings = Settings(rounds, steps, "latent", self._answer_tokens)
-            score = measure(self.system, self.held_out, settings, name="held out", grade=self._grade)
+            with nullcontext() if self._accelerator is None else self._accelerator.autocast():
+                score = measure(self.system, self.held_out, settings, name="held out", grade=self._grade)
             scores.append(HeldOut(rounds, score.right, score.n))
         return tuple(scores)
 
@@ -222,7 +225,8 @@ class Course(Iterator[TrainStep]):
         return replace(step, held_out=held_out, distance=self.distance())
 
     def _keep(self) -> None:
-        now = self._weights()
+        now, far = self._weights(), self.distance()
+        self.system.untrained = frozenset(edge for edge in self.before.untrained if far[edge] == 0)
         if not _same(self._kept[-1], now):
             self._kept.append(now)
             if len(self._kept) > KEPT:

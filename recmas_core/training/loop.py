@@ -111,9 +111,10 @@ class StageRun(ABC, Iterator[TrainStep]):
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss, right, asked, norms = self._backward()
-        total = self.accelerator.clip_grad_norm_(self.parameters, self.config.clip)
-        if not (math.isfinite(loss) and math.isfinite(float(total))):
-            raise diverged(self.stage, self.step + 1, loss, float(total))
+        links = self.trained.values()
+        total = sum(float(self.accelerator.clip_grad_norm_(link.parameters(), self.config.clip)) for link in links)
+        if not (math.isfinite(loss) and math.isfinite(total)):
+            raise diverged(self.stage, self.step + 1, loss, total)
         self.optimizer.step()
         self.step += 1
         self.note = ""

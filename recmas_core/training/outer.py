@@ -31,7 +31,7 @@ from recmas_core.training.stalling import Lookout
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-OPENS = 0.8  # running accuracy at which the next window opens
+OPENS = 0.9  # running accuracy at which the next window opens
 SETTLE = 8  # steps in a window before its running accuracy counts
 
 
@@ -111,7 +111,7 @@ class OuterLoop(StageRun):
         known = sorted(self._pools)
         whole = Window(stages[config.rounds], (config.rounds,), fitting=False)
         if config.windows:
-            every = suffix_windows(whole.free)[:-1]
+            every = suffix_windows(whole.free, len(pattern.stages))[:-1]
             fits = [tuple(r for r in known if stages[r] >= free) for free in every]
             return (
                 *(Window(free, r or (config.rounds,), fitting=bool(r)) for free, r in zip(every, fits, strict=True)),
@@ -184,11 +184,19 @@ def all_links(system: System) -> dict[Key, nn.Module]:
 
 
 def pools(examples: Sequence[Example], rounds: int) -> dict[int, list[int]]:
-    """The examples that need 1, 2, … `rounds` rounds, by their indices; {} unless that is known of all."""
+    """For each number of rounds the examples it answers, by their indices; {} unless that is known of all.
+
+    Those that need every one of the rounds come several times: the others only have their answer carried on at the end.
+    """
     needs = [example.rounds for example in examples]
     if min(needs) < 1:
         return {}
-    return {r: found for r in range(1, rounds + 1) if (found := [i for i, need in enumerate(needs) if need == r])}
+    found = {}
+    for r in range(1, rounds + 1):
+        fitting = [i for i, need in enumerate(needs) if need == r]
+        if fitting:
+            found[r] = [i for i, need in enumerate(needs) if need <= r] + (r - 1) * fitting
+    return found
 
 
 def stage_starts(schedule: Sequence[Place]) -> list[int]:
@@ -196,13 +204,17 @@ def stage_starts(schedule: Sequence[Place]) -> list[int]:
     return [next(turns).turn for _, turns in groupby(schedule, key=lambda place: (place.round, place.stage))]
 
 
-def suffix_windows(stages: int) -> tuple[int, ...]:
-    """How many stages before the answer run free, window by window: 1, 2, 3, 5, 8, … up to all of them."""
-    windows, a, b = [], 1, 2
-    while a < stages:
-        windows.append(a)
-        a, b = b, a + b
-    return (*windows, stages)
+def suffix_windows(stages: int, loop: int) -> tuple[int, ...]:
+    """How many stages before the answer run free, window by window.
+
+    One round of them first, then one more each time up to two rounds, then all.
+    With less than a round some links would learn to serve the answer alone, and forget what a thinker needs of them.
+
+    Args:
+        stages: Stages before the answer.
+        loop: Stages of a round.
+    """
+    return (*range(min(loop, stages), min(2 * loop + 1, stages)), stages)
 
 
 def cross_entropy(scored: Scored) -> Tensor:

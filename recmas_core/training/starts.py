@@ -63,7 +63,9 @@ def fresh_links(
     for (_, receiver), link in links.items():
         agent = agents[receiver]
         link.to(agent.device, agent.model.dtype).requires_grad_(False).eval()
-    return with_own_links(system, links)
+    twin = with_own_links(system, links)
+    twin.untrained = frozenset(system.links)
+    return twin
 
 
 def damaged(system: System, *, sigma: float = 1.0, seed: int = 0) -> System:

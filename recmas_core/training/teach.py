@@ -101,7 +101,9 @@ class Teaching(StageRun):
         for edge, forms in self._hops.items():
             sizes = torch.tensor([float(len(form)) for form in forms])
             form = forms[int(torch.multinomial(sizes, 1, generator=self.generator))]
-            picks = torch.randint(2**20, (len(batch),), generator=self.generator).tolist()
+            # every process draws for the whole batch and takes its share
+            drawn = torch.randint(2**20, (self.config.batch,), generator=self.generator)
+            picks = drawn[self.accelerator.process_index :: self.accelerator.num_processes].tolist()
             found = [(hop_for(e, form, pick), e) for e, pick in zip(batch, picks, strict=True)]
             ways = [(hop, example) for hop, example in found if hop is not None]
             if not ways:
