@@ -41,13 +41,15 @@ class Hop:
 
 
 def hops(pattern: Pattern, rounds: int) -> dict[Key, list[list[Hop]]]:
-    """For each edge its hops in runs of up to `rounds` rounds, those whose prompts have the same form together."""
+    """For each edge the hops of what is sent in the first `rounds` rounds, those of one form of prompts together."""
     every: dict[Key, dict[object, list[Hop]]] = {}
-    thinking = [place for place in pattern.schedule(rounds + 1) if place.round <= rounds]
+    thinking = [place for place in pattern.schedule(rounds + 2) if place.round <= rounds + 1]
     answering = [replace(place, decodes=True) for place in thinking if place.role == pattern.decoder]
     for read in [*thinking, *answering]:
         for sender in pattern.senders_to(read.role, round_=read.round):
             sent = [p for p in thinking if p.role == sender and p.turn < read.turn and _apart(p, read)][-1]
+            if sent.round > rounds:
+                continue  # what is fed back in the last of the rounds is read in the one behind it
             form = (
                 pattern.senders_to(sender, round_=sent.round), pattern.senders_to(read.role, round_=read.round),
                 read.decodes,
@@ -83,7 +85,7 @@ class Teaching(StageRun):
         super().__init__("teach", outer, config, accelerator)
         self._system, self._examples = system, examples
         self._fixed = {key: link for key, link in every.items() if key not in outer}
-        self._hops = hops(system.pattern, max(2, config.rounds))  # one round alone has no feedback to teach
+        self._hops = hops(system.pattern, config.rounds)
         if not self._hops:
             raise BadInput(f"system {system.name!r}", "has no edges", "Choose a pattern of two agents or more.")
         self._each: dict[Key, float | None] = dict.fromkeys(self._hops)
