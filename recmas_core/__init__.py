@@ -11,6 +11,7 @@ from recmas_core.errors import (
     RecmasError,
     SystemNotFound,
     UnsafeCheckpoint,
+    WriteFailed,
 )
 from recmas_core.links import LINK_VARIANTS, InnerLink, LinkVariant, OuterLink
 from recmas_core.loading import EmbeddedAgent, embedded_agents, embedded_systems, load_system
@@ -55,7 +56,7 @@ __all__ = [
     "DimensionMismatch", "Diverged", "Edit", "EmbeddedAgent", "Event", "Example", "HeldOut", "InnerLink", "Lap",
     "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern", "Place", "RecmasError", "RunConfig",
     "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainConfig", "TrainStep",
-    "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "align_outer", "build_system", "damaged",
-    "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest", "private_copy", "speak",
+    "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed", "align_outer", "build_system",
+    "damaged",     "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest", "private_copy", "speak",
     "teach_outer", "train_inner", "train_outer",
 ]  # fmt: skip

@@ -43,3 +43,7 @@ class UnsafeCheckpoint(RecmasError, ValueError):
 
 class Diverged(RecmasError, ArithmeticError):
     """A loss or a gradient is not finite: training stops, the links keep their last good values."""
+
+
+class WriteFailed(RecmasError):
+    """A file or folder could not be written, e.g. because the disk is full: nothing half-written stays."""

@@ -17,7 +17,8 @@ from test_run import assert_same
 from tiny import FAMILIES, QUESTION, tiny_agent, tiny_pattern_system, tiny_system
 
 import recmas_core as rm
-from recmas_core.bundles import NotWritten, pack_system, unpack_system
+from recmas_core.bundles import pack_system, unpack_system
+from recmas_core.errors import WriteFailed
 from recmas_core.folders import link_path
 
 
@@ -282,7 +283,7 @@ def test_a_full_disk_leaves_nothing(packed: Path, tmp_path: Path, monkeypatch: p
         return Full(path, "w") if "critic" in path.parts and "x" in mode else opened(path, mode, *rest, **options)
 
     monkeypatch.setattr(Path, "open", full)
-    refused(packed, tmp_path / "in", NotWritten, "No space left")
+    refused(packed, tmp_path / "in", WriteFailed, "No space left")
 
 
 def test_a_zip_that_cannot_be_written_leaves_the_old_one(
@@ -295,7 +296,7 @@ def test_a_zip_that_cannot_be_written_leaves_the_old_one(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(NotWritten, match="No space left"):
+    with pytest.raises(WriteFailed, match="No space left"):
         pack_system(saved, out)
     assert list(tmp_path.iterdir()) == [out]
     assert out.read_bytes() == b"before"

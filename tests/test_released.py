@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import recmas_core as rm
-from recmas_core.bundles import NotWritten
+from recmas_core.errors import WriteFailed
 from recmas_core.released import RELEASED, read_released_links, save_released
 
 PATTERNS = ("sequential", "mixture", "distillation", "deliberation")
@@ -255,7 +255,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         done.append(save(state, file))
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(NotWritten, match="No space left"):
+    with pytest.raises(WriteFailed, match="No space left"):
         save_released(tiny_system(), tmp_path / "out", agents=False)
     assert list(tmp_path.iterdir()) == []
 

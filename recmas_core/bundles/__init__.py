@@ -2,6 +2,6 @@
 
 from recmas_core.bundles.packing import pack_system
 from recmas_core.bundles.unpacking import LIMIT_MB, unpack_system
-from recmas_core.bundles.whole import NotWritten, whole_folder
+from recmas_core.bundles.whole import whole_folder
 
-__all__ = ["LIMIT_MB", "NotWritten", "pack_system", "unpack_system", "whole_folder"]
+__all__ = ["LIMIT_MB", "pack_system", "unpack_system", "whole_folder"]

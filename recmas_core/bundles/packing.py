@@ -31,7 +31,7 @@ def pack_system(folder: Path, out: Path) -> Path:
     Raises:
         SystemNotFound: If the folder is no complete system.
         UnsafeCheckpoint: If its system.json is damaged.
-        NotWritten: If the file cannot be written.
+        WriteFailed: If the file cannot be written.
     """
     kept = read_manifest(folder)
     check_complete(folder, kept)

@@ -59,7 +59,7 @@ def unpack_system(file: Path, folder: Path, *, limit_mb: int = LIMIT_MB) -> Path
         UnsafeCheckpoint: If it is damaged, too large, leads out of the folder, names code, or holds what no system's
             folder may.
         BadInput: If `folder` exists and is not empty.
-        NotWritten: If the folder cannot be written.
+        WriteFailed: If the folder cannot be written.
     """
     where = f"file {file.name!r}"
     if not file.is_file():

@@ -10,11 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from recmas_core.errors import BadInput, RecmasError
-
-
-class NotWritten(RecmasError):
-    """A folder or a file could not be written, e.g. because the disk is full; nothing of it is left."""
+from recmas_core.errors import BadInput, WriteFailed
 
 
 @contextmanager
@@ -22,14 +18,14 @@ def writing(where: str) -> Iterator[None]:
     """Turns an error of the operating system into one for people.
 
     Raises:
-        NotWritten: In place of OSError, and of what safetensors makes of it.
+        WriteFailed: In place of OSError, and of what safetensors makes of it.
     """
     try:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         todo = "Make room, or choose a place that can be written to."
-        raise NotWritten(where, f"cannot be written ({reason})", todo) from error
+        raise WriteFailed(where, f"cannot be written ({reason})", todo) from error
 
 
 @contextmanager
@@ -41,7 +37,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     Raises:
         BadInput: If something is there already.
-        NotWritten: If it cannot be written.
+        WriteFailed: If it cannot be written.
     """
     where = f"folder {folder.name!r}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

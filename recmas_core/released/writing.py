@@ -50,7 +50,7 @@ def save_released(
         BadInput: If the release has no such pattern, form of link or task, a link does not fit into the precision, or
             `folder` exists and is not empty.
         LinkMissing: If an edge has no link.
-        NotWritten: If it cannot be written.
+        WriteFailed: If it cannot be written.
     """
     layout = released_layout(system.pattern)
     layout.check_task(task)

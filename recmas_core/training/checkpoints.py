@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from recmas_core.errors import RecmasError, SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import SystemNotFound, UnsafeCheckpoint, WriteFailed
 from recmas_core.storage import write_whole
 
 FORMAT = "recmas-checkpoint-1"
@@ -29,10 +29,6 @@ KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
 # All that safetensors and json raise on bytes that are no checkpoint, or not ours.
 _DAMAGE = (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
-
-
-class WriteFailed(RecmasError):
-    """A file could not be written, e.g. because the disk is full. What was there before is still there."""
 
 
 @dataclass(frozen=True)
