@@ -45,7 +45,7 @@ def training_lines(*, repeats: int) -> Iterator[str]:
     yield "|---" * 7 + "|"
     embedded = load_system("sequential")
     yield step_row("embedded Sequential", embedded, TASKS["chain"].sample(512, split="train"), WHOLE, 4 * repeats)
-    large, batch, words, thoughts = large_system(), 2, 146, 32
+    large, batch, words, thoughts = large_system(), 1, 146, 16
     config = replace(WHOLE, batch=batch, latent_steps=thoughts)
     name = f"3 x 50M Qwen3, prompt {words + 4}, {thoughts} thoughts"
     yield step_row(name, large, large_examples(4, words=words), config, repeats)
