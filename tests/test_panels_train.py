@@ -141,6 +141,23 @@ def test_a_run_that_diverges_says_so_and_offers_a_way_out() -> None:
     assert way.laps[0].config.lr == pytest.approx(plan_for().laps[0].config.lr / 10)
 
 
+def test_a_stall_is_said_with_ways_out_until_the_run_moves_again() -> None:
+    class Stalling(Steps):
+        def __next__(self) -> TrainStep:
+            step = super().__next__()
+            note = "Stalled: nothing moves." if step.step == 2 else ""
+            return replace(step, accuracy=0.2 if step.step < 4 else 0.4, note=note)
+
+    session, course = TrainSession(Gate(1)), Stalling(4, free=False)
+    session.begin(plan_for(), lambda: course)
+    course.allowed.release(3)
+    shown = notice(until(session, lambda m: len(m.steps) == 3))
+    assert "Stalled: nothing moves." in shown
+    assert all(f'data-value="{way}"' in shown for way in ("teach", "fresh", "undo"))
+    course.allowed.release(1)
+    assert notice(until(session, lambda m: m.phase == "done")) == ""
+
+
 def test_what_cannot_be_trained_is_said_and_the_next_start_works() -> None:
     session = TrainSession(Gate(1))
 
@@ -326,6 +343,7 @@ def test_what_was_trained_runs_in_explore_plainly_labelled_and_can_be_left_again
     page.trained()
     outputs = page.results.use(page.me, *page.values)
     said = dict(zip(("tabs", *SETTING), outputs, strict=False))
+    assert 'value="sequential" data-send="choose"' in said["cards"]
     assert said["tabs"].selected == "explore"
     assert "trained here: outer loop" in said["links"]
     visitor = page.visitors.get("me")

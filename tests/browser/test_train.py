@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 
 import recmas_core as rm
 from recmas_core.bundles import unpack_system
-from tests.browser.explorer import Explorer, VisitMaker
+from tests.browser.explorer import Explorer, VisitMaker, wait_for
 from visualizers.panels.numbers import short
 
 LAP = {"lap.0.steps": "400", "lap.0.batch": "2", "rounds": "1"}
@@ -122,6 +122,16 @@ def test_untrained_links_lead_to_the_train_tab(visit: VisitMaker, small_server: 
     explorer.page.get_by_role("button", name="Train these links").click()
     chosen = explorer.page.locator("#recmas-t-form [name=system]")
     explorer.until(lambda: chosen.count() and chosen.input_value() == "explore", "the line-up in the form")
+
+
+def test_closing_the_tab_ends_its_training(trainer: Trainer, small_server: str) -> None:
+    client = Client(small_server, verbose=False)
+    trainer.fill(LAP | {"lap.0.steps": "3000"})
+    trainer.press("Start")
+    trainer.until(lambda: trainer.steps >= 1, "a step")
+    assert client.predict(api_name="/status")["trainings"] == 1
+    trainer.explorer.close()
+    wait_for(lambda: client.predict(api_name="/status")["trainings"] == 0, what="the closed tab's training to end")
 
 
 def test_a_phone_shows_the_train_tab_without_scrolling_sideways(visit: VisitMaker, small_server: str) -> None:

@@ -184,13 +184,14 @@ class Api:
             }  # fmt: skip
 
     def status(self, system: str = "") -> dict:
-        """What is offered and loaded, what places the points on the system's maps, visitors, and runs under way."""
+        """What is offered and loaded, what places the points on the system's maps, visitors, runs and trainings."""
         with as_gradio_errors():
             lineup = self._lineup(system, None)
             visitors, running = self._visitors.counts()
             return {
                 "system": lineup.system, "projection": self._shelf.projector_status(lineup), "visitors": visitors,
-                "runs": running, "systems": list(self._shelf.catalogue.systems), "loaded": list(self._shelf.loaded()),
+                "runs": running, "trainings": self._visitors.trainings(),
+                "systems": list(self._shelf.catalogue.systems), "loaded": list(self._shelf.loaded()),
                 "agents": dict(lineup.agents), "choices": [agent.key for agent in self._shelf.catalogue.agents],
             }  # fmt: skip
 

@@ -36,7 +36,8 @@ def _card(offer: Offer, *, chosen: bool) -> str:
     line = f'<span class="recmas-chain">{_line(offer)}</span>'
     return (
         f'<label class="recmas-card" title="{escape(about)}"><input type="radio" name="recmas-pattern" '
-        f'value="{escape(offer.name)}" data-send="choose" aria-label="{escape(offer.title)}"{state}>'
+        f'value="{escape(offer.name)}" data-send="choose" data-key="card-{escape(offer.name)}" '
+        f'aria-label="{escape(offer.title)}"{state}>'
         f'{"" if shown is None else pattern_icon(shown)}'
         f'<span class="recmas-card-words"><b>{escape(offer.title)}</b>{line}</span></label>'
     )

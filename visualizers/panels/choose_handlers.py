@@ -23,6 +23,7 @@ from visualizers.panels.stage import Controls, draw_panels, only_status, say_err
 from visualizers.panels.visitors import Asked, Visitor
 
 ROUNDS = 3
+_SAME = object()  # the cards show what was chosen on them
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,10 @@ class Choose:
         leaving = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
         visitor.use(lineup, leaving=leaving)
         typed = leaving if before.system == lineup.system else visitor.asked()
-        return self._all(visitor, typed or self._asked(visitor.belongings.catalogue, lineup), controls)
+        catalogue = visitor.belongings.catalogue
+        # never the same text twice: the page draws a piece again only if it has changed, and a person may have since
+        cards = f"{cards_html(catalogue, catalogue.offer(lineup.system).name)}<!-- {abs(hash(lineup))} -->"
+        return self._all(visitor, typed or self._asked(catalogue, lineup), controls, cards=cards)
 
     def settle(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """What needs the agents, once they are loaded: (trained note, cast, tools' note, stage …)."""
@@ -152,7 +156,7 @@ class Choose:
     def _asked(catalogue: Catalogue, lineup: Lineup) -> Asked:
         return Asked(examples_of(catalogue.task(lineup))[0], ROUNDS, catalogue.thoughts(lineup), 0)
 
-    def _all(self, visitor: Visitor, asked: Asked, before: Controls) -> tuple[Any, ...]:
+    def _all(self, visitor: Visitor, asked: Asked, before: Controls, *, cards: Any = _SAME) -> tuple[Any, ...]:
         """The left side and the stage for what the visitor looks at now; loading begins if it is not loaded."""
         shelf, lineup, session = self._explore.shelf(visitor), visitor.lineup, visitor.session
         shelf.load(lineup)
@@ -170,7 +174,7 @@ class Choose:
             trained="" if system is None else trained_note(system.trained_steps, asked.thoughts),
             cast=cast_html(shelf.catalogue, lineup, system),
             links=links_html(visitor.belongings, lineup),
-            cards=cards_html(shelf.catalogue, offer.name),
+            cards=gr.skip() if cards is _SAME else cards,
             agents=gr.Accordion(open=True) if offer.folder is None else gr.skip(),
             tools=gr.Checkbox(visible=tools),
             toolnote=gr.HTML("" if system is None else tools_note(system), visible=tools),

@@ -16,6 +16,7 @@ from visualizers.panels.gate import Gate
 from visualizers.panels.train_choices import Plan
 from visualizers.panels.train_moment import AT_WORK, Phase, Training, TrainMoment
 
+_GAIN = 0.05  # of running accuracy, after which a run that was said to stand still has moved
 _log = logging.getLogger("recmas.page")
 
 
@@ -37,7 +38,8 @@ class TrainSession:
         heard: Callable[[TrainStep], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gate, self._heard, self._clock, self._spent = gate, heard, clock, (0, 0.0)
+        self._gate, self._heard, self._clock = gate, heard, clock
+        self._spent, self._noted = (0, 0.0), 0.0
         self._turnstile = threading.Lock()  # held while the course makes one step, or while somebody looks at it
         self._state = threading.Condition()
         self._moment, self._steps = TrainMoment(), list[TrainStep]()
@@ -227,7 +229,9 @@ class TrainSession:
             if step.held_out:
                 self._moment = replace(self._moment, held=step)
             if step.note:
-                self._moment = replace(self._moment, note=step.note)
+                self._moment, self._noted = replace(self._moment, note=step.note), step.accuracy or 0.0
+            elif fresh or (step.accuracy or 0.0) > self._noted + _GAIN:  # what was said does not hold any more
+                self._moment = replace(self._moment, note="")
             self._tell()
 
     def _set(self, epoch: int, **changes: object) -> None:

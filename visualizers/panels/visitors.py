@@ -204,6 +204,11 @@ class Visitors:
         with self._lock:
             return len(self._visitors), sum(visitor.running() for visitor in self._visitors.values())
 
+    def trainings(self) -> int:
+        """Trainings at work or in the queue, those of programs left out."""
+        with self._lock:
+            return sum(visitor.training.at_work for visitor in self._visitors.values())
+
     def _outdated(self) -> list[Visitor]:
         now = self._clock()
         old = [key for key, visitor in self._visitors.items() if now - visitor.used > self._keep]
