@@ -56,7 +56,7 @@ __all__ = [
     "DimensionMismatch", "Diverged", "Edit", "EmbeddedAgent", "Event", "Example", "HeldOut", "InnerLink", "Lap",
     "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern", "Place", "RecmasError", "RunConfig",
     "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainConfig", "TrainStep",
-    "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed", "align_outer", "build_system",
-    "damaged",     "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest", "private_copy", "speak",
-    "teach_outer", "train_inner", "train_outer",
+    "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed", "align_outer",
+    "build_system", "damaged", "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest",
+    "private_copy", "speak", "teach_outer", "train_inner", "train_outer",
 ]  # fmt: skip

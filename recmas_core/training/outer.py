@@ -40,14 +40,12 @@ class Window:
     """A stretch of the outer loop.
 
     Attributes:
-        free: Stages before the answer that run free; before them agents read gold text, if there is a before.
+        free: Stages before the answer that run free, behind gold text; None for all of them.
         rounds: The numbers of rounds that are run, one of them in each step.
-        fitting: Whether only questions are asked that need just so many rounds.
     """
 
-    free: int
+    free: int | None
     rounds: tuple[int, ...]
-    fitting: bool
 
 
 class OuterLoop(StageRun):
@@ -66,6 +64,8 @@ class OuterLoop(StageRun):
         self._system, self._examples = system, examples
         self._fixed = {key: link for key, link in every.items() if key not in trained}
         self._pools = pools(examples, config.rounds) if config.grow else {}
+        schedules = {r: system.pattern.schedule(r) for r in range(1, config.rounds + 1)}
+        self._stages = {r: len(stage_starts(schedule)) - 1 for r, schedule in schedules.items()}
         self._windows = self._plan()
         self._at, self._since = 0, 0
         self._lookout = Lookout()
@@ -77,8 +77,9 @@ class OuterLoop(StageRun):
 
     @property
     def window(self) -> int:
-        """Stages before the answer that run free."""
-        return self._windows[self._at].free
+        """Stages before the answer that run free, at most."""
+        window = self._windows[self._at]
+        return self._stages[max(window.rounds)] if window.free is None else window.free
 
     @property
     def whole(self) -> bool:
@@ -89,10 +90,10 @@ class OuterLoop(StageRun):
         """The answers' cross-entropy of a batch."""
         config, window = self.config, self._windows[self._at]
         rounds = window.rounds[int(torch.randint(len(window.rounds), (1,), generator=self.generator))]
-        pool = self._pools.get(rounds) if window.fitting else None
+        pool = self._pools.get(rounds)
         batch = [self._examples[i if pool is None else pool[i % len(pool)]] for i in rows.tolist()]
         schedule = self._system.pattern.schedule(rounds)
-        first = stage_starts(schedule)[-1 - window.free]
+        first = 0 if window.free is None else stage_starts(schedule)[-1 - window.free]
         messages = gold_before(schedule[first], schedule, batch) if first else Messages()
         links = RoundLinks(self.trained, self._fixed)
         settings = Settings(rounds, config.latent_steps or self._system.latent_steps, carry=links.carry)
@@ -105,19 +106,15 @@ class OuterLoop(StageRun):
         return Part(loss, rows_right(out.scored[-1], len(batch)), len(batch), links)
 
     def _plan(self) -> tuple[Window, ...]:
-        """The windows that the settings ask for; the last one is the whole loop over all examples."""
-        config, pattern = self.config, self._system.pattern
-        stages = {r: len(stage_starts(pattern.schedule(r))) - 1 for r in range(1, config.rounds + 1)}
-        known = sorted(self._pools)
-        whole = Window(stages[config.rounds], (config.rounds,), fitting=False)
-        if config.windows:
-            every = suffix_windows(whole.free, len(pattern.stages))[:-1]
-            fits = [tuple(r for r in known if stages[r] >= free) for free in every]
-            return (
-                *(Window(free, r or (config.rounds,), fitting=bool(r)) for free, r in zip(every, fits, strict=True)),
-                whole,
-            )
-        return (*(Window(stages[r], (r,), fitting=True) for r in known if r < config.rounds), whole)
+        """The windows that the settings ask for; the last one is the whole loop in every number of rounds."""
+        config = self.config
+        known = sorted(self._pools) or [config.rounds]
+        # the longest loop comes most often: the shorter ones are in it, and only keep it from forgetting
+        whole = [Window(None, (*known[:i], *known[i - 1 : i] * 2)) for i in range(1, len(known) + 1)]
+        if not config.windows:
+            return tuple(whole)
+        every = suffix_windows(self._stages[config.rounds], len(self._system.pattern.stages))[:-1]
+        return (*(Window(free, tuple(r for r in known if self._stages[r] >= free)) for free in every), whole[-1])
 
     def _weight(self, place: Place, rounds: int) -> float:
         config = self.config
