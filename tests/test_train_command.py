@@ -117,7 +117,7 @@ def test_a_line_says_how_it_goes(whole: tuple[Path, str]) -> None:
     assert len(said) == 3
     number = r"\d\.\d+(?:e[-+]\d+)?"
     wilson = rf"{number} \({number} to {number}\)"
-    form = rf"outer 3/3  window 1  loss {number}  right {number}  rate {number}  held out: 2r {wilson}  "
+    form = rf"outer 3/3  window 2  loss {number}  right {number}  rate {number}  held out: 2r {wilson}  "
     assert re.match(form, said[-1])
     assert said[-1].endswith("at most 0:00 left in this stage")
 

@@ -66,16 +66,6 @@ class Job:
             print(text, flush=True)
 
 
-class MixedCourse(Course):
-    """A course that measures in the precision in which it trains: agents may be in 16 bits where links are not."""
-
-    def measure(self) -> tuple[HeldOut, ...]:
-        """Ask the held-out questions now."""
-        assert self._accelerator is not None
-        with self._accelerator.autocast():
-            return super().measure()
-
-
 def train(options: argparse.Namespace) -> None:
     """Train a system as the command line asks, from the start or from where a run stopped.
 
@@ -124,7 +114,7 @@ def _work(job: Job, asked: dict[str, Any], kept: dict[str, Any] | None) -> Syste
     if job.released:
         check_released(system)
     material = open_examples(settings, system)
-    course = MixedCourse(
+    course = Course(
         system, job.laps, material.examples, held_out=material.held_out, every=settings["every"],
         rounds=tuple(settings["held_out_rounds"]), accelerator=accelerator, grade=material.grade,
         answer_tokens=settings["answer_tokens"],

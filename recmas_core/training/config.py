@@ -37,7 +37,7 @@ class TrainConfig:
         windows: Whether the outer loop begins with the last transfers and lengthens to the whole loop. Its shorter
             windows need the right messages of every role; without windows questions and answers are enough.
         grow: Whether the outer loop begins with questions that one round answers, and goes on to those that need more,
-            where that is known of the examples; with windows a window may end in any of these rounds.
+            where that is known of the examples; with windows, a window may end in any of these rounds.
         checkpointing: Whether to keep only transfers of the unrolled loop and compute each stage again on the way
             back: less memory, more time.
         accumulate: Batches per optimizer step.

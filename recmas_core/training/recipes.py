@@ -37,7 +37,7 @@ _RECIPES = (
         "repair",
         "The outer links have been damaged with noise; the paper's loss alone repairs them through the answer.",
         "damaged",
-        (_lap("outer", lr=1e-4, steps=120, windows=False, grow=False),),
+        (_lap("outer", lr=5e-4, steps=120),),
     ),
     Recipe(
         "fast start",

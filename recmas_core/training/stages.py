@@ -92,7 +92,7 @@ _STAGES = (
         "Teacher-forced outer links",
         "All outer links at once, hop by hop: the sender reads gold text and thinks, its thoughts pass the link, and "
         "the receiver must say its own right turn. Not in the paper: a warm start for its loss.",
-        TrainConfig(steps=120, lr=4e-3, batch=96, target=0.75, warmup=5, floor=1.0),
+        TrainConfig(steps=140, lr=4e-3, batch=48, target=0.8, warmup=5, floor=1.0),
         Teaching,
         beyond_paper=True,
     ),
@@ -101,7 +101,7 @@ _STAGES = (
         "Outer loop, the paper's loss",
         "The whole loop runs free, and only the final answer is judged: its cross-entropy goes back through every "
         "round and every frozen agent into all outer links, one shared credit signal.",
-        TrainConfig(steps=250, lr=1e-3, batch=64, grow=True),
+        TrainConfig(steps=320, lr=1e-3, batch=64, windows=False, grow=True),
         OuterLoop,
         needs_turns=False,
     ),

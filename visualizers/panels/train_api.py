@@ -76,7 +76,7 @@ class TrainApi:
         system: str = "",
         agents: dict | None = None,
         start_from: str = "",
-        sigma: float = 1.0,
+        sigma: float = 0.5,
         variant: str = "released",
         rounds: int | None = None,
         seed: int = 0,

@@ -70,7 +70,7 @@ class TrainForm:
     """
 
     begin: Any = "damaged"
-    sigma: Any = 1.0
+    sigma: Any = 0.5
     variant: Any = "released"
     course: Any = "repair"
     rounds: Any = ""
