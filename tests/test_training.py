@@ -25,9 +25,8 @@ SHORT = TrainConfig(steps=3, batch=4, rounds=2, lr=1e-3, warmup=0)
 
 
 def weights(system: rm.System) -> dict[tuple[str, str], dict[str, torch.Tensor]]:
-    return {
-        key: {name: value.clone() for name, value in link.state_dict().items()} for key, link in all_links(system).items()
-    }
+    links = all_links(system)
+    return {key: {name: value.clone() for name, value in link.state_dict().items()} for key, link in links.items()}
 
 
 def same(a: dict, b: dict) -> bool:
@@ -164,16 +163,14 @@ def test_a_course_that_diverges_says_so_and_puts_the_last_good_links_back() -> N
     assert not any(p.requires_grad for link in all_links(run.system).values() for p in link.parameters())
 
 
-def test_a_huge_rate_is_noticed_before_it_reaches_the_links() -> None:
-    run = course(tiny_system(), "outer", steps=50, lr=10.0, clip=1e9, windows=False, every=1)
-    good = weights(run.system)
+def test_an_overflow_is_noticed_before_it_reaches_the_links() -> None:
+    run = course(tiny_system(), "outer", steps=50, windows=False, every=1)
+    next(run)
+    with torch.no_grad():
+        next(iter(run.system.links.values())).proj1.weight.mul_(1e38)
     with pytest.raises(rm.Diverged):
-        for step in run:
-            assert torch.isfinite(torch.tensor(step.loss))
-            good = weights(run.system)
-            with torch.no_grad():
-                next(iter(run.system.links.values())).proj1.weight.mul_(1e30)
-    assert all(torch.isfinite(v).all() for state in good.values() for v in state.values())
+        next(run)
+    assert all(torch.isfinite(v).all() for state in weights(run.system).values() for v in state.values())
 
 
 @pytest.mark.parametrize("stages", [("outer",), ("teach", "outer"), ("inner", "align")])
