@@ -76,7 +76,7 @@ def test_every_links_gradient_against_finite_differences(pattern: str, rounds: i
         before = gradients.get(key, [torch.zeros_like(piece) for piece in pieces])
         gradients[key] = [a + b for a, b in zip(before, pieces, strict=True)]
     feedback = {edge.key for edge in system.pattern.edges if edge.feedback}
-    silent = {*feedback, (system.pattern.decoder,) * 2}  # in a single round nothing is fed back, and the last only answers
+    silent = {*feedback, (system.pattern.decoder,) * 2}  # one round feeds nothing back
     used = {key for key in all_links(system) if rounds > 1 or key not in silent}
     assert set(gradients) == used
     for key in gradients:
