@@ -151,6 +151,7 @@ def load_agent(
     """
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM, AutoTokenizer  # seconds to import: not before a model is needed
 
     kind = precision(dtype)
@@ -160,7 +161,9 @@ def load_agent(
         )
         model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (SafetensorError, OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
+    except (
+        SafetensorError, StrictDataclassError, OSError, ValueError, RuntimeError, LookupError, TypeError,
+    ) as error:  # fmt: skip
         raise UnsafeCheckpoint(f"agent {name!r}", f"cannot be read ({error})", "Save or fetch it again.") from error
     absent = sorted(info["missing_keys"])
     if absent:  # transformers would leave them at random

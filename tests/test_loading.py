@@ -71,6 +71,14 @@ def test_damaged_agents_are_named(assets: Path, tmp_path: Path) -> None:
         rm.embedded_agents(tmp_path)
 
 
+def test_a_configuration_of_wrong_types_is_a_damaged_agent(assets: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(assets / "distillation", tmp_path / "distillation"))
+    path = copy / "expert" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "hidden_size": "large"}))
+    with pytest.raises(rm.UnsafeCheckpoint, match="expert"):
+        rm.load_system(str(copy))
+
+
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_pattern_that_is_not_shipped_says_how_to_get_a_system(name: str, tmp_path: Path) -> None:
     with pytest.raises(rm.SystemNotFound, match="pattern that comes without agents") as caught:
