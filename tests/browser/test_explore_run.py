@@ -58,7 +58,7 @@ def test_the_received_view_shows_what_arrived(explorer: Explorer) -> None:
 
 def test_pause_stops_the_run_and_run_goes_on_with_it(explorer: Explorer) -> None:
     explorer.fill("Rounds", "6")
-    explorer.fill("Thoughts per turn", "7")  # long enough that a busy machine's browser cannot be overtaken by the run
+    explorer.fill("Thoughts per turn", "16")  # long enough that a busy machine's browser cannot be overtaken by the run
     explorer.press("Run")
     explorer.until(lambda: explorer.thoughts >= 2)
     explorer.press("Pause")
@@ -69,7 +69,7 @@ def test_pause_stops_the_run_and_run_goes_on_with_it(explorer: Explorer) -> None
         assert explorer.thoughts == stopped
     explorer.choose("fast")
     explorer.run()
-    assert stopped < explorer.thoughts == (6 * 3 - 1) * 7  # the same run went on: nothing was thought twice
+    assert stopped < explorer.thoughts == (6 * 3 - 1) * 16  # the same run went on: nothing was thought twice
 
 
 def test_reset_forgets_the_run(explorer: Explorer) -> None:
