@@ -13,7 +13,7 @@ from recmas_core.ablations import broken, check_ablations
 from recmas_core.agents import Agent
 from recmas_core.engine import Settings, unroll
 from recmas_core.errors import BadInput
-from recmas_core.intervals import wilson
+from recmas_core.intervals import Share
 from recmas_core.records import Mode
 from recmas_core.system import System
 from recmas_core.tasks import Example
@@ -23,7 +23,7 @@ ANSWER_TOKENS = 96  # the longest right answer, its tool calls included, takes 7
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Share):
     """A measured share.
 
     Attributes:
@@ -43,16 +43,6 @@ class Score:
     tokens: float
     latent_steps: float
     groups: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def accuracy(self) -> float:
-        """Share that was right."""
-        return self.right / self.n
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson 95 % confidence interval of the share."""
-        return wilson(self.right, self.n)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,23 @@ import math
 from recmas_core.errors import BadInput
 
 
+class Share:
+    """A measured share: `right` of `n`."""
+
+    right: int
+    n: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share that was right."""
+        return self.right / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson 95 % confidence interval of the share."""
+        return wilson(self.right, self.n)
+
+
 def wilson(right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Wilson score interval of a share (E. B. Wilson, 1927), 95 % by default.
 

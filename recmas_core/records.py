@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from recmas_core.errors import BadInput
-from recmas_core.intervals import wilson
+from recmas_core.intervals import Share
 from recmas_core.runconfig import (
     EDIT_KINDS,
     MAX_CALLS,
@@ -286,7 +286,7 @@ def turn_of(event: Event) -> int:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Share):
     """Accuracy on held-out questions.
 
     Attributes:
@@ -298,16 +298,6 @@ class HeldOut:
     rounds: int
     right: int
     n: int
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.n
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson 95 % confidence interval of the accuracy."""
-        return wilson(self.right, self.n)
 
 
 @dataclass(frozen=True)

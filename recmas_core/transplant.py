@@ -10,7 +10,8 @@ import torch
 
 from recmas_core.engine import Messages, Settings, unroll
 from recmas_core.errors import BadInput
-from recmas_core.evaluation import ANSWER_TOKENS, BATCH, wilson
+from recmas_core.evaluation import ANSWER_TOKENS, BATCH
+from recmas_core.intervals import wilson
 from recmas_core.system import System
 from recmas_core.tasks import Example
 

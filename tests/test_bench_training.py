@@ -13,7 +13,8 @@ from recmas_core.bench import training
 from recmas_core.bench.by_hand import Batch, ByHand, prepare
 from recmas_core.bench.training import MemoryCase, compare_gradients, memory_row, step_row
 from recmas_core.training.config import TrainConfig
-from recmas_core.training.outer import OuterLoop, all_links
+from recmas_core.training.outer import OuterLoop
+from recmas_core.training.rounds import all_links
 from recmas_core.training.starts import private_copy
 
 APPENDING = ("qwen3", "llama", "qwen2")  # families whose caches can be copied layer by layer

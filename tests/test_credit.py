@@ -15,9 +15,9 @@ from recmas_core.engine import Messages, Settings, unroll
 from recmas_core.pretrain.shaping import make_tokenizer
 from recmas_core.prompts import WORDINGS
 from recmas_core.training.config import TrainConfig
-from recmas_core.training.outer import OuterLoop, all_links, cross_entropy
+from recmas_core.training.outer import OuterLoop, cross_entropy
 from recmas_core.training.remembering import unroll_remembering_little
-from recmas_core.training.rounds import RoundLinks
+from recmas_core.training.rounds import RoundLinks, all_links
 
 PATTERNS = ("sequential", "mixture", "distillation", "deliberation")
 EXAMPLES = [

@@ -13,7 +13,8 @@ from tiny import QUESTION, tiny_agent, tiny_system
 import recmas_core as rm
 from recmas_core import evaluation, transplant
 from recmas_core.engine import Settings, Unrolled, unroll
-from recmas_core.evaluation import ANSWER_TOKENS, evaluate, wilson
+from recmas_core.evaluation import ANSWER_TOKENS, evaluate
+from recmas_core.intervals import wilson
 from recmas_core.training import TrainConfig, align_outer, shared_words, teacher_forced, train_inner
 from recmas_core.transplant import transplants
 

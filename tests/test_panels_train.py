@@ -18,7 +18,7 @@ from tiny import tiny_pattern_system
 import recmas_core as rm
 from recmas_core.errors import BadInput, Diverged, RecmasError
 from recmas_core.records import TrainStep
-from recmas_core.training.outer import all_links
+from recmas_core.training.rounds import all_links
 from visualizers.panels.cards import links_html
 from visualizers.panels.catalogue import Lineup, read_catalogue
 from visualizers.panels.choose_handlers import SETTING, Choose

@@ -13,7 +13,8 @@ import recmas_core as rm
 from recmas_core.engine import Settings
 from recmas_core.training import STAGES, Course, Lap, TrainConfig, damaged, fresh_links, private_copy
 from recmas_core.training.course import KEPT
-from recmas_core.training.outer import all_links, stage_starts, suffix_windows
+from recmas_core.training.outer import stage_starts, suffix_windows
+from recmas_core.training.rounds import all_links
 from recmas_core.training.stalling import WAIT, Lookout
 from recmas_core.training.teach import hops
 

@@ -59,7 +59,7 @@ WHAT: tuple[Argument, ...] = (
     _argument("held_out", 200, "how many held-out questions to measure on; 0 for none", type=int),
     _argument("held_out_rounds", [1, 2, 3], "numbers of rounds to measure them with", nargs="+", type=int),
     _argument("answer_tokens", ANSWER_TOKENS, "tokens an answer may take when it is measured", type=int),
-    _argument("recipe", "from nothing", "a course that works", choices=sorted(RECIPES)),
+    _argument("recipe", "from nothing", "a course ready made", choices=sorted(RECIPES)),
     _argument("stages", None, "stages of your own choice in place of a recipe", nargs="+", choices=list(STAGES)),
     _argument("fresh", None, "begin with new links: all, or the outer ones only", nargs="?", const="all",
               choices=("all", "outer")),

@@ -140,10 +140,7 @@ def _work(job: Job, asked: dict[str, Any], kept: dict[str, Any] | None) -> Syste
     after = _steps(job, course, done) or before
     if after:
         job.say("\n" + table(before, after))
-    trained = course.system
-    distance = course.distance()
-    trained.untrained = frozenset(edge for edge in trained.untrained if not distance[edge])
-    return trained
+    return course.system
 
 
 def _resume(job: Job, course: Course) -> int:

@@ -22,8 +22,7 @@ from recmas_core.records import HeldOut, TrainStep
 from recmas_core.system import System
 from recmas_core.tasks import Example
 from recmas_core.training.config import TrainConfig
-from recmas_core.training.outer import all_links
-from recmas_core.training.rounds import Key
+from recmas_core.training.rounds import Key, all_links
 from recmas_core.training.stages import STAGES, Running
 from recmas_core.training.starts import private_copy
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from recmas_core.errors import BadInput, Diverged, NonFiniteLatent
 from recmas_core.records import TrainStep
 from recmas_core.schedule import cosine_rate
+from recmas_core.system import System
+from recmas_core.tasks import Example
 from recmas_core.training.config import TrainConfig
-from recmas_core.training.rounds import Key, RoundLinks
+from recmas_core.training.rounds import Key, RoundLinks, all_links
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -194,6 +196,44 @@ class StageRun(ABC, Iterator[TrainStep]):
             gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
             at += gradient.numel()
         return float(numbers[0]), round(float(numbers[1])), round(float(numbers[2]))
+
+
+class QuestionLoop(StageRun):
+    """A loop that runs whole questions through the agents, and trains outer links; with `config.inner` all links.
+
+    Args:
+        stage: Name of the stage.
+        system: Whose links.
+        examples: Questions to learn from.
+        config: How.
+        accelerator: Carries devices, precision and processes.
+
+    Raises:
+        BadInput: If there are no examples, or no links to train.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        system: System,
+        examples: Sequence[Example],
+        config: TrainConfig,
+        accelerator: Accelerator | None,
+    ) -> None:
+        if not examples:
+            raise BadInput("examples", "are empty", "Give at least one.")
+        if not system.links:
+            raise BadInput(f"system {system.name!r}", "has no outer links", "Choose a pattern of two agents or more.")
+        every = all_links(system)
+        trained = {key: link for key, link in every.items() if config.inner or key in system.links}
+        super().__init__(stage, trained, config, accelerator)
+        self._system, self._examples = system, examples
+        self._fixed = {key: link for key, link in every.items() if key not in trained}
+
+    @property
+    def examples(self) -> int:
+        """How many there are."""
+        return len(self._examples)
 
 
 _TODO = "Lower the rate, or clip more; the links are put back to the last good ones."

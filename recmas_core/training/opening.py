@@ -21,7 +21,7 @@ from recmas_core.tasks import TASKS, Example
 from recmas_core.tasks.plain import same_answer
 from recmas_core.training.arguments import Settings, laps_json, pairs
 from recmas_core.training.course import Lap
-from recmas_core.training.outer import all_links
+from recmas_core.training.rounds import all_links
 from recmas_core.training.starts import damaged, fresh_links
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ def open_system(settings: Settings, accelerator: Accelerator) -> System:
     if settings["fresh"]:
         variant = LINK_VARIANTS[settings["variant"] or "released"]
         system = fresh_links(system, seed=seed, variant=variant, inner=settings["fresh"] == "all")
-        system.untrained = frozenset(system.links)
     for link in all_links(system).values():
         link.float()
     if settings["damage"] is not None:

@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from recmas_core.engine import Messages, Settings, unroll
-from recmas_core.errors import BadInput
 from recmas_core.patterns import Place
 from recmas_core.steps import Scored
 from recmas_core.system import System
 from recmas_core.tasks import Example
 from recmas_core.training.config import TrainConfig
 from recmas_core.training.gold import gold_before
-from recmas_core.training.loop import Part, StageRun
+from recmas_core.training.loop import Part, QuestionLoop
 from recmas_core.training.remembering import unroll_remembering_little
-from recmas_core.training.rounds import Key, RoundLinks
+from recmas_core.training.rounds import RoundLinks
 from recmas_core.training.stalling import Lookout
 
 if TYPE_CHECKING:
@@ -48,32 +47,19 @@ class Window:
     rounds: tuple[int, ...]
 
 
-class OuterLoop(StageRun):
+class OuterLoop(QuestionLoop):
     """The paper's outer loop; see `train_outer`."""
 
     def __init__(
         self, system: System, examples: Sequence[Example], config: TrainConfig, accelerator: Accelerator | None = None
     ) -> None:
-        if not examples:
-            raise BadInput("examples", "are empty", "Give at least one.")
-        every = all_links(system)
-        trained = {key: link for key, link in every.items() if config.inner or key[0] != key[1]}
-        if not trained:
-            raise BadInput(f"system {system.name!r}", "has no outer links", "Choose a pattern of two agents or more.")
-        super().__init__("outer", trained, config, accelerator)
-        self._system, self._examples = system, examples
-        self._fixed = {key: link for key, link in every.items() if key not in trained}
+        super().__init__("outer", system, examples, config, accelerator)
         self._pools = pools(examples, config.rounds) if config.grow else {}
         schedules = {r: system.pattern.schedule(r) for r in range(1, config.rounds + 1)}
         self._stages = {r: len(stage_starts(schedule)) - 1 for r, schedule in schedules.items()}
         self._windows = self._plan()
         self._at, self._since = 0, 0
         self._lookout = Lookout()
-
-    @property
-    def examples(self) -> int:
-        """How many there are."""
-        return len(self._examples)
 
     @property
     def window(self) -> int:
@@ -173,11 +159,6 @@ def train_outer(
     from recmas_core.training.stages import STAGES
 
     return OuterLoop(system, examples, config or STAGES["outer"].config, accelerator)
-
-
-def all_links(system: System) -> dict[Key, nn.Module]:
-    """Every link: outer ones by (sender, receiver), inner ones by (role, role)."""
-    return {**{(role, role): agent.inner for role, agent in system.agents.items()}, **system.links}
 
 
 def pools(examples: Sequence[Example], rounds: int) -> dict[int, list[int]]:

@@ -1,4 +1,4 @@
-"""Courses that work, as data: stages with their settings."""
+"""Courses as data: stages with their settings, and where they start from."""
 
 from __future__ import annotations
 
@@ -35,19 +35,20 @@ def _lap(stage: str, **changes: object) -> Lap:
 _RECIPES = (
     Recipe(
         "repair",
-        "The outer links have been damaged with noise; the paper's loss alone repairs them through the answer.",
+        "The outer links have been damaged with noise; the paper's loss alone is to repair them through the answer.",
         "damaged",
         (_lap("outer", lr=5e-4, steps=120),),
     ),
     Recipe(
         "fast start",
-        "Inner loop, then every outer link is aligned with the receiver's words. A minute or less.",
+        "Inner loop, then every outer link is aligned with the receiver's words. About a minute.",
         "random",
         (_lap("inner"), _lap("align")),
     ),
     Recipe(
         "from nothing",
-        "Inner loop, a short teacher-forced start of the outer links, then the paper's loss does the rest.",
+        "Inner loop, a short teacher-forced start of the outer links, then the paper's loss takes over. It "
+        "does not always reach what the fast start does.",
         "random",
         (_lap("inner"), _lap("teach"), _lap("outer")),
     ),

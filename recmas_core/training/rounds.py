@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from recmas_core.patterns import Place
+from recmas_core.system import System
 
 Key: TypeAlias = tuple[str, str]
 
@@ -51,3 +52,8 @@ class RoundLinks:
             at: [torch.zeros_like(copy) if copy.grad is None else copy.grad for copy in copies.values()]
             for at, copies in self._copies.items()
         }
+
+
+def all_links(system: System) -> dict[Key, nn.Module]:
+    """Every link: outer ones by (sender, receiver), inner ones by (role, role)."""
+    return {**{(role, role): agent.inner for role, agent in system.agents.items()}, **system.links}

@@ -12,8 +12,7 @@ from recmas_core.errors import BadInput
 from recmas_core.links import LINK_VARIANTS, InnerLink, LinkVariant, OuterLink
 from recmas_core.system import System
 from recmas_core.training.fitting import fit_scale
-from recmas_core.training.outer import all_links
-from recmas_core.training.rounds import Key
+from recmas_core.training.rounds import Key, all_links
 
 
 def private_copy(system: System) -> System:

@@ -16,14 +16,13 @@ from torch import Tensor
 
 from recmas_core.decoding import Script, score
 from recmas_core.engine import Messages, Prompts, roll_out
-from recmas_core.errors import BadInput
 from recmas_core.patterns import Pattern, Place
 from recmas_core.system import System
 from recmas_core.tasks import Example
 from recmas_core.training.config import TrainConfig
 from recmas_core.training.gold import right_turn
-from recmas_core.training.loop import MEMORY, Part, StageRun
-from recmas_core.training.outer import all_links, cross_entropy, rows_right
+from recmas_core.training.loop import MEMORY, Part, QuestionLoop
+from recmas_core.training.outer import cross_entropy, rows_right
 from recmas_core.training.rounds import Key, RoundLinks
 
 if TYPE_CHECKING:
@@ -72,31 +71,18 @@ def hop_for(example: Example, form: Sequence[Hop], pick: int) -> Hop | None:
     return next((hop for hop in form if hop.receiver.round == example.rounds), None)
 
 
-class Teaching(StageRun):
+class Teaching(QuestionLoop):
     """Teacher-forced training of all outer links; see `teach_outer`."""
 
     def __init__(
         self, system: System, examples: Sequence[Example], config: TrainConfig, accelerator: Accelerator | None = None
     ) -> None:
-        if not examples:
-            raise BadInput("examples", "are empty", "Give at least one.")
-        every = all_links(system)
-        outer = {key: link for key, link in every.items() if config.inner or key[0] != key[1]}
-        super().__init__("teach", outer, config, accelerator)
-        self._system, self._examples = system, examples
-        self._fixed = {key: link for key, link in every.items() if key not in outer}
+        super().__init__("teach", system, examples, config, accelerator)
         self._hops = hops(system.pattern, config.rounds)
-        if not self._hops:
-            raise BadInput(f"system {system.name!r}", "has no edges", "Choose a pattern of two agents or more.")
         self._each: dict[Key, float | None] = dict.fromkeys(self._hops)
 
-    @property
-    def examples(self) -> int:
-        """How many there are."""
-        return len(self._examples)
-
     def forward(self, rows: Tensor) -> Part:
-        """The sum over all links of the receivers' cross-entropy; right are rows with every token right."""
+        """The mean over all links of the receivers' cross-entropy; right are rows with every token right."""
         links = RoundLinks(self.trained, self._fixed)
         batch = [self._examples[i] for i in rows.tolist()]
         losses, right = [], 0
