@@ -55,6 +55,17 @@ def test_the_inner_loop_raises_the_cosine_and_leaves_the_agent_alone(own_system:
     assert 0 <= steps[-1].accuracy <= 1
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_few_turns_of_each_question_are_read_in_rotation(own_system: rm.System, turns: int) -> None:
+    every = teacher_forced(own_system, "critic", EXAMPLES[:8], rounds=2)
+    some = teacher_forced(own_system, "critic", EXAMPLES[:8], rounds=2, turns=turns)
+    ends = min(own_system.agents["critic"].end_ids)
+    asked = [int((lesson.next_ids == ends).sum()) for lesson in (every, some)]
+    assert asked == [8 * 4, 8 * turns]  # two rounds, each message whole and cut
+    nearest = torch.cdist(some.hidden, every.hidden).amin(dim=1)  # other batches round otherwise
+    assert nearest.max() < 1e-4 * every.hidden.norm(dim=-1).mean()
+
+
 def test_aligning_teaches_every_outer_link(own_system: rm.System) -> None:
     inners = {role: weights(agent.inner) for role, agent in own_system.agents.items()}
     models = {role: weights(agent.model) for role, agent in own_system.agents.items()}

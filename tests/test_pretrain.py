@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from transformers import PreTrainedTokenizerFast
 from recmas_core.pretrain import RECIPES, AgentRecipe, teaching
 from recmas_core.pretrain.lessons import LESSONS, Batch, Speller, draw_batch
 from recmas_core.pretrain.shaping import SPECIALS, make_model, make_tokenizer
-from recmas_core.pretrain.teaching import blur, teach
+from recmas_core.pretrain.teaching import blur, stages, teach
 from recmas_core.tasks.chain import VOCABULARY
 from recmas_core.tasks.splits import split_of
 
-TINY = AgentRecipe("tiny", "qwen3", 16, 2, 1, seed=3, lr=1e-3, text_steps=2, soft_steps=2, layers=1)
+TINY = AgentRecipe("tiny", "qwen3", 16, 2, 1, seed=3, lr=1e-3, text_steps=2, soft_steps=2, firm_steps=2, layers=1)
 MIX = (20, 50, 10, 20)
 AGENTS = [each for recipe in RECIPES.values() for each in (*recipe.agents.values(), recipe.alone)]
 
@@ -130,6 +131,27 @@ def test_blur_touches_only_the_slots_of_its_rows() -> None:
     assert torch.equal(changed, slot & rows[:, None])
 
 
+def test_stretching_changes_the_length_of_blurred_words_within_its_bounds() -> None:
+    embeds, slot = torch.randn(400, 5, 64), torch.ones(400, 5, dtype=torch.bool)
+    rows = torch.ones(400, dtype=torch.bool)
+    torch.manual_seed(0)
+    plain = blur(embeds, slot, rows)
+    torch.manual_seed(0)
+    stretched = blur(embeds, slot, rows, stretch=0.5)
+    ratio = stretched.norm(dim=-1) / plain.norm(dim=-1)
+    torch.testing.assert_close(stretched, plain * ratio[..., None])
+    assert ratio.min() >= math.exp(-0.4) - 1e-5
+    assert ratio.max() <= math.exp(0.6) + 1e-5
+    assert ratio.max() / ratio.min() > math.exp(0.95)
+
+
+def test_stages_follow_each_other_with_ever_worse_slots() -> None:
+    text, soft, firm = stages(RECIPES["sequential"].agents["critic"])
+    assert text.blurred == 0 < soft.blurred < firm.blurred
+    assert text.stretch == soft.stretch == 0 < firm.stretch
+    assert RECIPES["sequential"].agents["critic"].steps == text.steps + soft.steps + firm.steps
+
+
 def trained(recipe: AgentRecipe, path: Path, *, stop: int | None = None) -> dict[str, torch.Tensor]:
     steps = teach(recipe, path)
     for step in steps:
@@ -139,11 +161,11 @@ def trained(recipe: AgentRecipe, path: Path, *, stop: int | None = None) -> dict
     return torch.load(path, weights_only=True)["model"]
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
 def test_a_stopped_teaching_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """Stopped in the text stage, at its end, or in the soft one."""
+    """Stopped in each stage, and between them."""
     monkeypatch.setattr(teaching, "SAVE_EVERY", 1)
     whole = trained(TINY, tmp_path / "whole.pt")
     trained(TINY, tmp_path / "parts.pt", stop=stop)

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,7 @@ from recmas_core.__main__ import main
 from recmas_core.engine import Settings
 from recmas_core.evaluation import ANSWER_TOKENS, measure
 from recmas_core.released import read_released_links
-from recmas_core.training import STAGES, TrainConfig, damaged
-from recmas_core.training.arguments import laps_of
+from recmas_core.training import damaged
 from recmas_core.training.runfolder import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -358,25 +356,6 @@ def test_the_released_layout_and_the_hub(tiny: Path, tmp_path: Path, monkeypatch
     inner, outer = read_released_links(tmp_path / "run-released", pattern, "math")
     assert set(outer) == {edge.key for edge in pattern.edges}
     assert set(inner) == {"planner", "critic", "solver"}
-
-
-def test_settings_for_all_stages_and_for_one() -> None:
-    given = {"stages": ["inner", "outer"], "lr": ["0.1", "outer=0.2"], "target": ["none"], "windows": False}
-    inner, outer = (lap.config for lap in laps_of({**given, "weights": ["outer=1,2,1"], "accumulate": ["3"]}))
-    assert (inner.lr, outer.lr) == (0.1, 0.2)
-    assert (inner.weights, outer.weights) == ((), (1.0, 2.0, 1.0))
-    assert (inner.accumulate, outer.accumulate, outer.windows, outer.target) == (3, 3, False, None)
-    assert inner.steps == STAGES["inner"].config.steps
-
-
-def test_every_setting_can_be_given() -> None:
-    """A setting added to TrainConfig is an argument at once."""
-    config = TrainConfig(latent_steps=4, target=0.5, weights=(1.0, 2.0, 3.0), supervise="every", inner=True)
-    for field in fields(TrainConfig):
-        value = getattr(config, field.name)
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        given = {"stages": ["outer"], field.name: value if isinstance(value, bool) else [text]}
-        assert getattr(laps_of(given)[0].config, field.name) == value
 
 
 def test_two_processes_make_the_steps_of_one(

@@ -274,7 +274,8 @@ def test_a_stall_is_noticed_once_and_a_solved_run_is_none() -> None:
 @pytest.mark.parametrize(
     ("change", "name"),
     [({"steps": 0}, "steps"), ({"lr": 0.0}, "lr"), ({"lr": float("nan")}, "lr"), ({"batch": 2.5}, "batch"),
-     ({"supervise": "some"}, "supervise"), ({"weights": (1.0,)}, "weights"), ({"target": 2.0}, "target")],
+     ({"supervise": "some"}, "supervise"), ({"weights": (1.0,)}, "weights"), ({"target": 2.0}, "target"),
+     ({"handover": -0.1}, "handover"), ({"turns": 0}, "turns")],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused_by_name(change: dict, name: str) -> None:
     with pytest.raises(rm.BadInput, match=name):
@@ -294,6 +295,12 @@ def test_the_stage_is_over_at_its_target() -> None:
     steps = list(course(tiny_system(), "outer", steps=40, target=0.0, windows=False))
     assert len(steps) == 10
     assert steps[-1].steps == 40
+
+
+def test_teaching_hands_over_once_the_loop_answers_by_itself() -> None:
+    settings = {"target": None, "rounds": 1, "batch": 2}
+    assert len(list(course(tiny_system(), "teach", steps=13, handover=0.0, **settings))) == 10
+    assert len(list(course(tiny_system(), "teach", steps=13, handover=1.0, **settings))) == 13
 
 
 def test_a_link_of_ones_own_form_trains_through_the_engine() -> None:

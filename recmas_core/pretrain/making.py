@@ -93,7 +93,7 @@ def train_links(system: System, recipe: SystemRecipe) -> Iterator[TrainStep | Ma
 
 def _teach_all(recipes: list[AgentRecipe], work: Path) -> Iterator[Progress]:
     """Teach agents in processes of their own, the longest first; progress comes as it happens."""
-    todo = sorted(recipes, key=lambda r: -(r.text_steps + r.soft_steps) * r.width)
+    todo = sorted(recipes, key=lambda r: -r.steps * r.width)
     environment = {"OMP_NUM_THREADS": "1"}
     os.environ.update(environment)  # inherited by the workers, before torch starts there
     context = multiprocessing.get_context("spawn")

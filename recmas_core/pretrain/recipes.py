@@ -24,6 +24,8 @@ class AgentRecipe:
         lr: Peak learning rate of the text stage.
         text_steps: Optimizer steps on exact words.
         soft_steps: Optimizer steps in which half the slots are blurred, so that inexact latents are read too.
+        firm_steps: Optimizer steps after that, in which most slots are blurred and stretched, so that latents are read
+            that come through links which are damaged, or have hardly been trained.
         lesson: A key of `lessons.LESSONS`: what it is taught.
         mix: How often a turn's message is missing, any, the last but one, the last of the chain.
         options: Further entries of the model's configuration.
@@ -38,10 +40,16 @@ class AgentRecipe:
     lr: float
     text_steps: int
     soft_steps: int
+    firm_steps: int = 0
     layers: int = 3
     lesson: str = "turns"
     mix: tuple[int, int, int, int] = (20, 50, 10, 20)
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.text_steps + self.soft_steps + self.firm_steps
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,9 @@ RECIPES: dict[str, SystemRecipe] = {
         pattern="sequential",
         task="chain",
         agents={
-            "planner": AgentRecipe("planner", "qwen3", 96, 4, 2, 11, 2.5e-3, 2200, 650),
-            "critic": AgentRecipe("critic", "mistral", 96, 4, 2, 12, 2e-3, 2400, 650),
-            "solver": AgentRecipe("solver", "gemma3_text", 128, 4, 2, 13, 2.5e-3, 2600, 650, options=_gemma()),
+            "planner": AgentRecipe("planner", "qwen3", 96, 4, 2, 11, 2.5e-3, 2200, 650, 900),
+            "critic": AgentRecipe("critic", "mistral", 96, 4, 2, 12, 2e-3, 1800, 0, 1200, options=_WIDE),
+            "solver": AgentRecipe("solver", "gemma3_text", 128, 4, 2, 13, 2.5e-3, 2600, 650, 1300, options=_gemma()),
         },
         alone=AgentRecipe(
             "alone", "gemma3_text", 128, 4, 2, 14, 2e-3, 3000, 0, lesson="direct", options=_gemma()

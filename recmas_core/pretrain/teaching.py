@@ -1,4 +1,4 @@
-"""Teaching one agent from nothing: exact words first, then blurred slots, resumable at any point."""
+"""Teaching one agent from nothing: exact words first, then ever worse ones in its slots, resumable at any point."""
 
 from __future__ import annotations
 
@@ -40,28 +40,64 @@ class TeachStep:
     right: float
 
 
-def _rate(recipe: AgentRecipe, step: int) -> float:
-    """Learning rate: a warm-up and a cosine to a tenth for the text stage, a gentler cosine for the soft one."""
-    if step < recipe.text_steps:
-        return cosine_rate(recipe.lr, step, recipe.text_steps, warmup=100, floor=0.1)
-    return cosine_rate(0.4 * recipe.lr, step - recipe.text_steps, recipe.soft_steps, floor=0.02)
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of an agent's teaching.
+
+    Attributes:
+        steps: Optimizer steps.
+        peak: Highest learning rate, in units of the recipe's: a warm-up, then a cosine.
+        floor: Share of the rate that is left at the end.
+        warmup: Steps of warm-up.
+        blurred: Share of questions whose slots are blurred.
+        stretch: How far blurred words are lengthened or shortened too, as an exponent of e.
+    """
+
+    steps: int
+    peak: float
+    floor: float
+    warmup: int = 0
+    blurred: float = 0.0
+    stretch: float = 0.0
 
 
-def blur(embeds: Tensor, slot: Tensor, rows: Tensor) -> Tensor:
-    """Mix noise of the embeddings' own size into the slots of some rows.
+def stages(recipe: AgentRecipe) -> tuple[Stage, ...]:
+    """What an agent goes through: exact words, half the slots blurred, most slots blurred and stretched."""
+    return (
+        Stage(recipe.text_steps, peak=1.0, floor=0.1, warmup=100),
+        Stage(recipe.soft_steps, peak=0.4, floor=0.02, blurred=0.5),
+        Stage(recipe.firm_steps, peak=0.6, floor=0.02, warmup=50, blurred=0.8, stretch=0.5),
+    )
+
+
+def _stage_at(recipe: AgentRecipe, step: int) -> tuple[Stage, int]:
+    """The stage of a step, and which of its steps it is."""
+    for stage in stages(recipe):
+        if step < stage.steps:
+            return stage, step
+        step -= stage.steps
+    raise IndexError(step)
+
+
+def blur(embeds: Tensor, slot: Tensor, rows: Tensor, *, stretch: float = 0.0) -> Tensor:
+    """Mix noise of the embeddings' own size into the slots of some rows, and stretch what comes of it.
 
     Args:
         embeds: (rows, length, d) input embeddings.
         slot: (rows, length) bool, where slots are.
         rows: (rows,) bool, which rows to blur.
+        stretch: How far: 0 for not at all.
 
     Returns:
-        (rows, length, d): in a blurred slot e becomes a·e + sqrt(1 - a²)·R·u, with a uniform in 0..1 for each
-        position, u a random unit vector and R the mean embedding norm.
+        (rows, length, d): in a blurred slot e becomes s·(a·e + sqrt(1 - a²)·R·u), with a uniform in 0..1 for each
+        position, u a random unit vector, R the mean embedding norm, and s = exp(stretch·v) with v uniform in
+        -0.8..1.2: links that are not yet right, or damaged, err in length too, and more often upwards.
     """
     keep = torch.rand(embeds.shape[:2])[..., None]
     noise = F.normalize(torch.randn_like(embeds), dim=-1) * embeds.detach().norm(dim=-1).mean()
     mixed = keep * embeds + (1 - keep.square()).sqrt() * noise
+    if stretch:
+        mixed = mixed * torch.exp(stretch * (2 * torch.rand(embeds.shape[:2])[..., None] - 0.8))
     return torch.where((slot & rows[:, None])[..., None], mixed, embeds)
 
 
@@ -72,7 +108,7 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
     spell = Speller(tokenizer)
     model = make_model(recipe, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    first, steps = 0, recipe.text_steps + recipe.soft_steps
+    first, steps = 0, recipe.steps
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
@@ -80,8 +116,11 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
         first = state["step"]
     model.train()
     for step in range(first, steps):
+        stage, since = _stage_at(recipe, step)
         for group in optimizer.param_groups:
-            group["lr"] = _rate(recipe, step)
+            group["lr"] = cosine_rate(
+                stage.peak * recipe.lr, since, stage.steps, warmup=stage.warmup, floor=stage.floor
+            )
         loss, right = _lesson(model, tokenizer, spell, recipe, step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -102,8 +141,9 @@ def _lesson(
     )
     torch.manual_seed(recipe.seed * 1_000_003 + step)
     embeds = model.get_input_embeddings()(batch.ids)
-    if step >= recipe.text_steps:
-        embeds = blur(embeds, batch.slot, torch.rand(len(embeds)) < 0.5)
+    stage, _ = _stage_at(recipe, step)
+    if stage.blurred:
+        embeds = blur(embeds, batch.slot, torch.rand(len(embeds)) < stage.blurred, stretch=stage.stretch)
     mask = batch.mask
     hidden = model.get_decoder()(
         inputs_embeds=embeds, attention_mask=mask, position_ids=batch.positions, use_cache=False

@@ -27,10 +27,13 @@ class TrainConfig:
         warmup: Steps of warm-up.
         floor: Share of the rate that is left at the end.
         questions: Questions whose right turns are read, at most (inner loop, alignment).
+        turns: How many turns of each of these questions are read, in rotation; None for all of the rounds.
         whole_turns: Whether a taught receiver must say its whole right turn, or only as many tokens of it as it has
             thoughts: those are what it will pass on.
         latent_steps: Thoughts per turn; None for the system's own.
         target: Running accuracy at which the stage is over before its steps are up; None for all steps.
+        handover: Share of questions that the whole loop, running free, must answer for the teaching of outer links to
+            be over, before its steps are up; None for not looking. It says where the paper's loss takes over.
         inner: Whether the outer loop trains the inner links too.
         supervise: Score the answer in the "last" round only, or in "every" round.
         weights: With "every", the weight of each round's loss; () for equal ones.
@@ -53,9 +56,11 @@ class TrainConfig:
     warmup: int = 10
     floor: float = 0.0
     questions: int = 800
+    turns: int | None = None
     whole_turns: bool = False
     latent_steps: int | None = None
     target: float | None = None
+    handover: float | None = None
     inner: bool = False
     supervise: Supervision = "last"
     weights: tuple[float, ...] = ()
@@ -71,14 +76,17 @@ class TrainConfig:
             _check_whole(name, getattr(self, name), 1, most)
         for name, most in {"seed": 2**31 - 1, "warmup": MAX_STEPS}.items():
             _check_whole(name, getattr(self, name), 0, most)
+        if self.turns is not None:
+            _check_whole("turns", self.turns, 1, 64)
         if self.latent_steps is not None:
             _check_whole("latent_steps", self.latent_steps, 1, 1024)
         for name, low, high in (("lr", 0.0, 10.0), ("clip", 0.0, 1e9)):
             _check_number(name, getattr(self, name), low, high, open_low=True)
         for name, low, high in (("mse_weight", 0.0, 1e6), ("floor", 0.0, 1.0)):
             _check_number(name, getattr(self, name), low, high)
-        if self.target is not None:
-            _check_number("target", self.target, 0.0, 1.0)
+        for name in ("target", "handover"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), 0.0, 1.0)
         if self.supervise not in ("last", "every"):
             raise BadInput("supervise", f"is {self.supervise!r}", "Choose 'last' or 'every'.")
         if self.weights and (len(self.weights) != self.rounds or min(self.weights) < 0 or sum(self.weights) <= 0):

@@ -21,7 +21,7 @@ from recmas_core.system import System
 from recmas_core.tasks import Example
 from recmas_core.training.chain import Chained
 from recmas_core.training.config import TrainConfig
-from recmas_core.training.forced import teacher_forced
+from recmas_core.training.forced import Lesson, teacher_forced
 from recmas_core.training.loop import Part, StageRun
 from recmas_core.training.rounds import Key, RoundLinks
 
@@ -157,7 +157,7 @@ def _inner(
     system: System, role: str, examples: Sequence[Example], config: TrainConfig, accelerator: Accelerator | None
 ) -> Fitting:
     agent = system.agents[role]
-    lesson = teacher_forced(system, role, examples[: config.questions], rounds=config.rounds)
+    lesson = _lesson(system, role, examples, config)
     targets = agent.embed(lesson.next_ids)
     fit_scale(agent.inner, agent, "post_ln")
     return Fitting(
@@ -170,7 +170,7 @@ def _aligned(
 ) -> Fitting:
     sender, receiver = key
     link, speaker, reader = system.links[key], system.agents[sender], system.agents[receiver]
-    lesson = teacher_forced(system, sender, examples[: config.questions], rounds=config.rounds)
+    lesson = _lesson(system, sender, examples, config)
     shared = shared_words(speaker, reader)
     kept = torch.tensor([int(i) in shared for i in lesson.next_ids])
     if not bool(kept.any()):
@@ -181,6 +181,12 @@ def _aligned(
         sources = speaker.inner(lesson.hidden[kept.to(lesson.hidden.device)])
     fit_scale(link, reader, "ln_target")
     return Fitting("align", key, link, sources, reader.embed(ids), ids, reader, config, accelerator)
+
+
+def _lesson(system: System, role: str, examples: Sequence[Example], config: TrainConfig) -> Lesson:
+    return teacher_forced(
+        system, role, examples[: config.questions], rounds=config.rounds, turns=config.turns
+    )
 
 
 def shared_words(speaker: Agent, reader: Agent) -> dict[int, int]:

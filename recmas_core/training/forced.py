@@ -26,10 +26,20 @@ class Lesson:
 
 
 @torch.no_grad()
-def teacher_forced(system: System, role: str, examples: Sequence[Example], *, rounds: int) -> Lesson:
+def teacher_forced(
+    system: System, role: str, examples: Sequence[Example], *, rounds: int, turns: int | None = None
+) -> Lesson:
     """States of a role that reads right messages and speaks its right turns, in every round.
 
     It reads each message whole, and cut to as many tokens as there will be thoughts in its slot.
+
+    Args:
+        system: Whose role.
+        role: Who reads and speaks.
+        examples: Questions with right turns of every role.
+        rounds: How many rounds' turns there are to read.
+        turns: How many of them are read of each question, in rotation; None for all. Many questions of which few turns
+            each are read teach more, in the same time, than few of which all are.
 
     Raises:
         BadInput: If there are no examples, or one lacks a role's right turns.
@@ -38,9 +48,11 @@ def teacher_forced(system: System, role: str, examples: Sequence[Example], *, ro
         raise BadInput("examples", "are empty", "Give at least one.")
     hidden, ids = [], []
     places = [p for p in system.pattern.schedule(rounds + 1) if p.role == role and p.round <= rounds]
-    for place, length in product(places, (system.latent_steps, None)):
-        for start in range(0, len(examples), 250):
-            states, tokens = _forced_turn(system, place, examples[start : start + 250], length)
+    ways = list(product(places, (system.latent_steps, None)))
+    for which, (place, length) in enumerate(ways):
+        mine = [e for i, e in enumerate(examples) if turns is None or (which - i * turns) % len(ways) < turns]
+        for start in range(0, len(mine), 250):
+            states, tokens = _forced_turn(system, place, mine[start : start + 250], length)
             hidden.append(states)
             ids.append(tokens)
     return Lesson(torch.cat(hidden), torch.cat(ids))

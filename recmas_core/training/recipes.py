@@ -50,7 +50,7 @@ _RECIPES = (
         "Inner loop, a short teacher-forced start of the outer links, then the paper's loss takes over. It "
         "does not always reach what the fast start does.",
         "random",
-        (_lap("inner"), _lap("teach"), _lap("outer")),
+        (_lap("inner"), _lap("teach", target=None, handover=0.38), _lap("outer")),
     ),
 )
 

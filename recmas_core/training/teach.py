@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recmas_core.decoding import Script, score
-from recmas_core.engine import Messages, Prompts, roll_out
+from recmas_core.engine import Messages, Prompts, Settings, roll_out, unroll
 from recmas_core.patterns import Pattern, Place
 from recmas_core.system import System
 from recmas_core.tasks import Example
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SETTLE = 10  # steps before a running accuracy counts
+LOOK = 2  # steps from one look at the whole loop to the next
+ASKED = 192  # questions of such a look
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,19 @@ class Teaching(QuestionLoop):
         worst = min(each or 0.0 for each in self._each.values())
         self.running, target = worst, self.config.target
         self.over = target is not None and self.step >= SETTLE and worst >= target
+        if self.config.handover is not None and self.step >= SETTLE and self.step % LOOK == 0:
+            self.over = self.over or self._answered() >= self.config.handover
+
+    @torch.no_grad()
+    def _answered(self) -> float:
+        """The share of some training questions that the whole loop, running free, answers rightly."""
+        drawn = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
+        rows = torch.randint(len(self._examples), (ASKED,), generator=drawn).tolist()
+        batch = [self._examples[i] for i in rows]
+        settings = Settings(self.config.rounds, self.config.latent_steps or self._system.latent_steps)
+        answers = [example.script for example in batch]
+        run = unroll(self._system, [example.question for example in batch], settings, answers=answers)
+        return rows_right(run.scored[-1], ASKED) / ASKED
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on."""
@@ -169,7 +184,7 @@ def teach_outer(
     Args:
         system: Its links are trained in place: give a copy (`private_copy`) of one that others use.
         examples: Questions with answers and the right turns of every role.
-        config: How; `STAGES["teach"].config` by default. The stage is over at `target`.
+        config: How; `STAGES["teach"].config` by default. The stage is over at `target`, or at `handover`.
         accelerator: Carries devices, precision and processes.
 
     Raises:

@@ -76,13 +76,14 @@ class TrainApi:
         system: str = "",
         agents: dict | None = None,
         start_from: str = "",
-        sigma: float = 0.5,
+        sigma: float = 1.0,
         variant: str = "released",
         rounds: int | None = None,
         seed: int = 0,
         inner: bool = False,
         supervise: str = "last",
         windows: bool | None = None,
+        grow: bool | None = None,
         laps: list | None = None,
         steps: int | None = None,
     ) -> Iterator[dict]:
@@ -101,7 +102,8 @@ class TrainApi:
                 raise BadInput("steps", f"is {steps!r}", f"Choose a whole number from 1 to {MOST_STEPS}.")
             form = TrainForm(
                 begin=start_from or "as they are", sigma=sigma, variant=variant, course=course, rounds=rounds,
-                seed=seed, inner=inner, supervise=supervise, windows=windows, laps=tuple(laps or ()),
+                seed=seed, inner=inner, supervise=supervise, windows=windows, grow=grow,
+                laps=tuple(laps or ()),
             )  # fmt: skip
             form = form if start_from else replace(form, begin=form.offered().start or form.begin)
             if form.beginning.follows:

@@ -66,11 +66,12 @@ class TrainForm:
         inner: Whether the outer loop trains the inner links too.
         supervise: "last" or "every".
         windows: Whether the outer loop's windows lengthen; None for the course's own choice.
+        grow: Whether the outer loop begins with questions that one round answers; None for the course's own choice.
         laps: For each stage of the course what was changed: {"steps": …, "lr": …, "batch": …}.
     """
 
     begin: Any = "damaged"
-    sigma: Any = 0.5
+    sigma: Any = 1.0
     variant: Any = "released"
     course: Any = "repair"
     rounds: Any = ""
@@ -78,6 +79,7 @@ class TrainForm:
     inner: Any = False
     supervise: Any = "last"
     windows: Any = None
+    grow: Any = None
     laps: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -120,8 +122,9 @@ class TrainForm:
         offered, beginning, seed = self.offered(), self.beginning, self.whole_seed
         changes: dict[str, Any] = {"seed": seed, "inner": bool(self.inner), "supervise": self.supervise}
         rounds = None if self.rounds in ("", None) else whole("Rounds", self.rounds, 1, MOST_ROUNDS)
-        if self.windows is not None:
-            changes["windows"] = bool(self.windows)
+        for name, value in (("windows", self.windows), ("grow", self.grow)):
+            if value is not None:
+                changes[name] = bool(value)
         if beginning.sigma:
             number("Noise", self.sigma, 0.0, 10.0)
         laps = []

@@ -60,11 +60,12 @@ def read_form(text: Any) -> Filled:
         begin=sent.get("begin", known.begin), sigma=sent.get("sigma", known.sigma),
         variant=sent.get("variant", known.variant), course=course, rounds=sent.get("rounds", ""),
         seed=sent.get("seed", known.seed), inner=sent.get("inner", known.inner),
-        supervise=sent.get("supervise", known.supervise), windows=sent.get("windows"), laps=_laps(sent),
+        supervise=sent.get("supervise", known.supervise), windows=sent.get("windows"), grow=sent.get("grow"),
+        laps=_laps(sent),
     )  # fmt: skip
     offered = offered_courses().get(course)
     if offered is not None and sent.get("drawn_for") != course:
-        form = replace(form, begin=offered.start or form.begin, rounds="", windows=None, laps=())
+        form = replace(form, begin=offered.start or form.begin, rounds="", windows=None, grow=None, laps=())
     return Filled(system, form)
 
 
@@ -188,6 +189,7 @@ def _settings(course: Offered, form: TrainForm) -> str:
     shown = (unrolled or [lap.config for lap in course.laps])[-1]
     rounds = shown.rounds if form.rounds in ("", None) else form.rounds
     windows = shown.windows if form.windows is None else bool(form.windows)
+    grow = shown.grow if form.grow is None else bool(form.grow)
     boxes = _boxed("rounds", "rounds", rounds, "Rounds to train", 1, MOST_ROUNDS, "1")
     boxes += _boxed("seed", "seed", form.seed, "Seed of the training", 0, 2**31 - 1, "1")
     numbers = f'<div class="recmas-lap">{boxes}</div>'
@@ -198,6 +200,7 @@ def _settings(course: Offered, form: TrainForm) -> str:
     return (
         f'{numbers}<label class="recmas-inline">Judged is {judge}</label>'
         f"{_check('windows', 'begin with the last transfers, lengthen to the whole loop', on=windows)}"
+        f"{_check('grow', 'begin with questions that one round answers, where that is known', on=grow)}"
         f"{_check('inner', 'train the inner links too', on=bool(form.inner))}"
     )
 
