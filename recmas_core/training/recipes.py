@@ -37,7 +37,7 @@ _RECIPES = (
         "repair",
         "The outer links have been damaged with noise; the paper's loss alone is to repair them through the answer.",
         "damaged",
-        (_lap("outer", lr=5e-4, steps=120),),
+        (_lap("outer", lr=3e-4, steps=120, windows=False),),
     ),
     Recipe(
         "fast start",

@@ -101,7 +101,7 @@ _STAGES = (
         "Outer loop, the paper's loss",
         "The whole loop runs free, and only the final answer is judged: its cross-entropy goes back through every "
         "round and every frozen agent into all outer links, one shared credit signal.",
-        TrainConfig(steps=300, lr=1e-3, batch=64, grow=True),
+        TrainConfig(steps=320, lr=5e-4, batch=64, grow=True),
         OuterLoop,
         needs_turns=False,
     ),
