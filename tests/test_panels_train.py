@@ -66,7 +66,7 @@ def test_another_course_brings_its_own_settings_along() -> None:
 
 def test_what_is_typed_decides_the_plan() -> None:
     form = TrainForm(
-        course="from nothing", begin="random", rounds="2", seed="5", inner=True, supervise="every", windows=True,
+        course="from nothing", begin="random", rounds="2", seed="5", inner=True, supervise="every", windows=False,
         grow=False, laps=({"steps": "3"}, {}, {"lr": "0.002", "batch": "8"}),
     )  # fmt: skip
     inner, teach, outer = (lap.config for lap in form.plan(Lineup("sequential", ())).laps)
@@ -74,9 +74,9 @@ def test_what_is_typed_decides_the_plan() -> None:
     assert teach.steps == offered_courses()["from nothing"].laps[1].config.steps
     assert (outer.lr, outer.batch, outer.rounds) == (0.002, 8, 2)
     assert (outer.seed, outer.inner, outer.supervise) == (5, True, "every")
-    assert (outer.windows, outer.grow) == (True, False)
+    assert (outer.windows, outer.grow) == (False, False)
     left = TrainForm(course="from nothing").plan(Lineup("sequential", ())).laps[2].config
-    assert (left.windows, left.grow) == (False, True)
+    assert (left.windows, left.grow) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ def test_settings_for_all_stages_and_for_one() -> None:
 
 def test_every_setting_can_be_given() -> None:
     """A setting added to TrainConfig is an argument at once."""
-    config = TrainConfig(latent_steps=4, target=0.5, weights=(1.0, 2.0, 3.0), supervise="every", inner=True)
+    config = TrainConfig(
+        latent_steps=4, target=0.5, handover=0.3, turns=2, weights=(1.0, 2.0, 3.0), supervise="every", inner=True
+    )
     for field in fields(TrainConfig):
         value = getattr(config, field.name)
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -37,7 +37,7 @@ _RECIPES = (
         "repair",
         "The outer links have been damaged with noise; the paper's loss alone is to repair them through the answer.",
         "damaged",
-        (_lap("outer", lr=3e-4, steps=120, windows=False),),
+        (_lap("outer", lr=3e-4, steps=120),),
     ),
     Recipe(
         "fast start",
@@ -47,10 +47,10 @@ _RECIPES = (
     ),
     Recipe(
         "from nothing",
-        "Inner loop, a short teacher-forced start of the outer links, then the paper's loss takes over. It "
-        "does not always reach what the fast start does.",
+        "Inner loop, a short teacher-forced start of the outer links until the loop answers about a third, then the "
+        "paper's loss takes over. It does not always reach what the fast start does.",
         "random",
-        (_lap("inner"), _lap("teach", target=None, handover=0.38), _lap("outer")),
+        (_lap("inner"), _lap("teach", target=None, handover=0.33), _lap("outer", windows=True)),
     ),
 )
 

@@ -75,7 +75,7 @@ _STAGES = (
         "Inner loop",
         "Each agent by itself: its inner link learns to turn a thought into the input that the next word would have "
         "been, while the agent reads and speaks right turns.",
-        TrainConfig(steps=600, rounds=5, questions=300),
+        TrainConfig(steps=800, rounds=5, questions=1000, turns=3),
         inner_loop,
     ),
     StageInfo(
@@ -83,7 +83,7 @@ _STAGES = (
         "Fast start by alignment",
         "Each outer link by itself learns to carry a thought to the receiver's own embedding of the same word. It "
         "takes seconds and needs words that both agents have. Not in the paper.",
-        TrainConfig(steps=800, rounds=5, questions=300),
+        TrainConfig(steps=600, rounds=5, questions=1000, turns=3),
         alignment,
         beyond_paper=True,
     ),
@@ -101,7 +101,7 @@ _STAGES = (
         "Outer loop, the paper's loss",
         "The whole loop runs free, and only the final answer is judged: its cross-entropy goes back through every "
         "round and every frozen agent into all outer links, one shared credit signal.",
-        TrainConfig(steps=320, lr=5e-4, batch=64, grow=True),
+        TrainConfig(steps=300, lr=1e-3, batch=64, windows=False, grow=True),
         OuterLoop,
         needs_turns=False,
     ),
