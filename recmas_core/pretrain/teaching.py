@@ -121,7 +121,7 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
             group["lr"] = cosine_rate(
                 stage.peak * recipe.lr, since, stage.steps, warmup=stage.warmup, floor=stage.floor
             )
-        loss, right = _lesson(model, tokenizer, spell, recipe, step)
+        loss, right = _lesson(model, tokenizer, spell, recipe, step, stage)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -134,14 +134,18 @@ def teach(recipe: AgentRecipe, checkpoint: Path) -> Iterator[TeachStep]:
 
 
 def _lesson(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, spell: Speller, recipe: AgentRecipe, step: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    spell: Speller,
+    recipe: AgentRecipe,
+    step: int,
+    stage: Stage,
 ) -> tuple[Tensor, float]:
     batch = draw_batch(
         LESSONS[recipe.lesson], spell, tokenizer, name=recipe.lesson, seed=recipe.seed, step=step, mix=recipe.mix
     )
     torch.manual_seed(recipe.seed * 1_000_003 + step)
     embeds = model.get_input_embeddings()(batch.ids)
-    stage, _ = _stage_at(recipe, step)
     if stage.blurred:
         embeds = blur(embeds, batch.slot, torch.rand(len(embeds)) < stage.blurred, stretch=stage.stretch)
     mask = batch.mask
