@@ -94,9 +94,10 @@ def _add_pretrain(parser: argparse.ArgumentParser) -> None:
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("--repeats", type=int, default=5)
-    parts = ("embedded", "large", "stages", "training", "startup")
-    parser.add_argument("--only", choices=parts, nargs="+", default=None)
-    parser.set_defaults(run=lambda c, o: c.run_bench(repeats=o.repeats, only=o.only))
+    parts = ("embedded", "large", "stages", "training", "startup", "courses")
+    parser.add_argument("--only", choices=parts, nargs="+", default=None, help="courses: only if named, an hour")
+    parser.add_argument("--system", default="sequential", help="whose courses are run")
+    parser.set_defaults(run=lambda c, o: c.run_bench(repeats=o.repeats, only=o.only, system=o.system))
 
 
 if __name__ == "__main__":

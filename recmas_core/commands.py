@@ -150,9 +150,9 @@ def make_system(pattern: str, *, out: Path | None, work: Path | None) -> None:
             print(f"{clock}{progress.stage} {key}  step {progress.step}/{progress.steps}  {numbers}", flush=True)
 
 
-def run_bench(*, repeats: int, only: Sequence[str] | None) -> None:
+def run_bench(*, repeats: int, only: Sequence[str] | None, system: str) -> None:
     """Print the benchmarks' ratios."""
     from recmas_core.bench import bench
 
-    for line in bench(repeats=repeats, only=only):
+    for line in bench(repeats=repeats, only=only, courses_of=system):
         print(line, flush=True)

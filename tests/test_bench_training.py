@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,12 @@ from tiny import tiny_pattern_system, tiny_system
 import recmas_core as rm
 from recmas_core.bench import training
 from recmas_core.bench.by_hand import Batch, ByHand, prepare
+from recmas_core.bench.courses import course_row
 from recmas_core.bench.training import MemoryCase, compare_gradients, memory_row, step_row
 from recmas_core.training.config import TrainConfig
+from recmas_core.training.course import Lap
 from recmas_core.training.outer import OuterLoop
+from recmas_core.training.recipes import Recipe
 from recmas_core.training.rounds import all_links
 from recmas_core.training.starts import private_copy
 
@@ -101,3 +105,21 @@ def test_the_peak_of_a_step_sees_memory_that_is_freed_again(monkeypatch: pytest.
         MemoryCase(2, checkpointing=False, batch=2, thoughts=2, threads=torch.get_num_threads())
     )
     assert peak > 0.95 * size  # the system's counters lag a little
+
+
+def test_a_course_is_measured_behind_every_stage_and_its_start_is_left_alone() -> None:
+    system = tiny_system(APPENDING)
+    before = {key: [p.clone() for p in link.parameters()] for key, link in all_links(system).items()}
+    laps = (Lap("align", replace(CONFIG, steps=3)), Lap("outer", replace(CONFIG, steps=2)))
+    recipe = Recipe("short", "", "random", laps)
+    row = course_row(system, recipe, 4, asked=20, learned=12)
+    form = r"[|] short [|] 4 [|] N [|] align N, outer N [|] N to N [|] \d+ [|]"
+    assert re.fullmatch(form.replace("N", r"0\.\d{3}"), row)
+    for key, link in all_links(system).items():
+        assert all(torch.equal(a, b) for a, b in zip(link.parameters(), before[key], strict=True)), key
+
+
+def test_a_course_is_deterministic_in_its_seed() -> None:
+    recipe = Recipe("short", "", "damaged", (Lap("outer", replace(CONFIG, steps=2)),))
+    cells = [course_row(tiny_system(APPENDING), recipe, seed, asked=20, learned=12).split("|")[:-2] for seed in (1, 1)]
+    assert cells[0] == cells[1]

@@ -54,6 +54,14 @@ def test_held_out_accuracy_comes_with_its_interval() -> None:
     assert words(layout, "end") == ["3 rounds 0.90"]
 
 
+def test_what_was_measured_before_the_first_step_stands_at_the_beginning() -> None:
+    results = HeldOut(3, 27, 100), HeldOut(3, 90, 100)
+    traces, layout = drawn([step(1), step(2, held=results[1:])], before=results[:1])
+    assert (traces["held-out 3"]["x"], traces["held-out 3"]["y"]) == ([0, 2], [0.27, 0.9])
+    assert words(layout, "end") == ["3 rounds 0.90"]
+    assert words(drawn([], before=results[:1])[1], "end") == ["3 rounds 0.27"]
+
+
 def test_windows_are_marked_where_they_lengthen_and_not_where_there_is_but_one() -> None:
     one = drawn([step(n, window=8) for n in range(1, 30)])[1]
     several = drawn([step(n, window=1 if n < 15 else 3) for n in range(1, 30)])[1]

@@ -12,7 +12,7 @@ import pytest
 
 import recmas_core as rm
 from recmas_core.errors import BadInput, Diverged
-from recmas_core.records import TrainStep
+from recmas_core.records import HeldOut, TrainStep
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.gate import Gate
 from visualizers.panels.train_choices import TrainForm
@@ -44,6 +44,9 @@ class Steps:
         self.undone += 1
         return self.undone == 1
 
+    def measure(self) -> tuple[HeldOut, ...]:
+        return (HeldOut(3, 40 + self.done, 100),)
+
     def distance(self) -> dict[tuple[str, str], float]:
         return {}
 
@@ -71,6 +74,14 @@ def test_a_course_runs_to_its_end_and_every_step_is_known() -> None:
     assert [step.step for step in moment.steps] == [1, 2, 3, 4, 5]
     assert [bool(step.grad_norms) for step in moment.steps] == [False] * 4 + [True]
     assert moment.has_links
+
+
+def test_the_start_is_measured_before_the_first_step() -> None:
+    session, course = TrainSession(Gate(1)), Steps(3)
+    session.begin(plan_for(), lambda: course)
+    moment = until(session, lambda m: m.phase == "done")
+    assert moment.before == (HeldOut(3, 40, 100),)
+    assert "0.400" in train_panels(moment, rm.PATTERNS["sequential"]).meters
 
 
 def test_a_pause_holds_and_continue_goes_on_with_the_same_course() -> None:

@@ -8,26 +8,29 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from recmas_core.bench.courses import course_lines
 from recmas_core.bench.large import PROMPT, large_question, large_system
 from recmas_core.bench.rivals import Timing, bare_run, engine_run, recorded, reload, wasteful_run
 from recmas_core.bench.startup import startup_ratio
 from recmas_core.bench.training import training_lines
-from recmas_core.loading import assets_folder
+from recmas_core.loading import assets_folder, load_system
 from recmas_core.patterns import MIXTURE
 from recmas_core.records import RunConfig
 from recmas_core.system import System
 from recmas_core.tasks import TASKS
 
 PARTS = ("embedded", "large", "stages", "training", "startup")
+LONG = ("courses",)  # an hour or more: run only where it is asked for
 HEADER = "| system | (a) engine | (b) no cache, reload | (c) bare calls | b / a | a / c | latent step a | b | b / a |"
 
 
-def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
+def bench(*, repeats: int, only: Sequence[str] | None = None, courses_of: str = "sequential") -> Iterator[str]:
     """Lines of a report: the engine on both systems, then start-up.
 
     Args:
         repeats: Counted runs of each contestant, taken in turn; (b) on the large triple is run once.
-        only: Parts to run, of `PARTS`; None for all.
+        only: Parts to run, of `PARTS` and `LONG`; None for all of `PARTS`.
+        courses_of: Which embedded system's courses are run.
     """
     parts = only or PARTS
     if "embedded" in parts or "large" in parts:
@@ -55,6 +58,8 @@ def bench(*, repeats: int, only: Sequence[str] | None = None) -> Iterator[str]:
         yield stage_line("4 x 50M Qwen3", big, config, repeats)
     if "training" in parts:
         yield from training_lines(repeats=repeats)
+    if "courses" in parts:
+        yield from course_lines(load_system(courses_of))
     if "startup" in parts:
         ours, empty, ratio = startup_ratio(assets_folder().parent / "app.py", repeats=min(repeats, 3))
         yield f"\nstart-up: page answers after {ours:.1f} s, an empty page after {empty:.1f} s: ratio {ratio:.2f}"

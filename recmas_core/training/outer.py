@@ -30,7 +30,7 @@ from recmas_core.training.stalling import Lookout
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-OPENS = 0.85  # running accuracy at which the next window opens
+OPENS = 0.95  # running accuracy at which the next window opens
 SETTLE = 8  # steps in a window before its running accuracy counts
 
 
@@ -194,14 +194,15 @@ def stage_starts(schedule: Sequence[Place]) -> list[int]:
 def suffix_windows(stages: int, loop: int) -> tuple[int, ...]:
     """How many stages before the answer run free, window by window.
 
-    One round of them first, then one more each time up to two rounds, then all.
-    With less than a round some links would learn to serve the answer alone, and forget what a thinker needs of them.
+    All but one of two rounds first, then all of two, then everything. With fewer, a link's errors in what only a
+    further round will need cost nothing, and it takes to confusing words for good: in the first round, say, the labels
+    of two steps.
 
     Args:
         stages: Stages before the answer.
         loop: Stages of a round.
     """
-    return (*range(min(loop, stages), min(2 * loop + 1, stages)), stages)
+    return (*range(min(2 * loop - 1, stages), min(2 * loop + 1, stages)), stages)
 
 
 def cross_entropy(scored: Scored) -> Tensor:

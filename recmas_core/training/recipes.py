@@ -50,7 +50,7 @@ _RECIPES = (
         "Inner loop, a short teacher-forced start of the outer links until the loop answers about a third, then the "
         "paper's loss takes over. It does not always reach what the fast start does.",
         "random",
-        (_lap("inner"), _lap("teach", target=None, handover=0.33), _lap("outer", windows=True)),
+        (_lap("inner"), _lap("teach", target=None, handover=0.28), _lap("outer", windows=True, steps=400)),
     ),
 )
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SETTLE = 10  # steps before a running accuracy counts
-LOOK = 2  # steps from one look at the whole loop to the next
 ASKED = 192  # questions of such a look
 
 
@@ -145,8 +144,9 @@ class Teaching(QuestionLoop):
         worst = min(each or 0.0 for each in self._each.values())
         self.running, target = worst, self.config.target
         self.over = target is not None and self.step >= SETTLE and worst >= target
-        if self.config.handover is not None and self.step >= SETTLE and self.step % LOOK == 0:
-            self.over = self.over or self._answered() >= self.config.handover
+        share = self.config.handover
+        if share is not None and self.step >= SETTLE and worst >= share:  # a loop is not better than its worst link
+            self.over = self.over or self._answered() >= share
 
     @torch.no_grad()
     def _answered(self) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recmas_core.records import TrainStep
+from recmas_core.records import HeldOut, TrainStep
 from visualizers import theme
 from visualizers.figures.latent_map import ROUND_SYMBOLS
 
@@ -31,7 +31,12 @@ class Mark:
 
 
 def training_curves(
-    steps: Sequence[TrainStep], *, titles: Mapping[str, str], marks: Sequence[Mark] = (), key: str = ""
+    steps: Sequence[TrainStep],
+    *,
+    titles: Mapping[str, str],
+    before: Sequence[HeldOut] = (),
+    marks: Sequence[Mark] = (),
+    key: str = "",
 ) -> go.Figure:
     """The curves as a plotly figure on a transparent ground; all three share the axis of steps.
 
@@ -41,6 +46,7 @@ def training_curves(
     Args:
         steps: All steps so far, of all stages, in order.
         titles: For each stage the name to show.
+        before: What held-out questions measured before the first step.
         marks: What else happened.
         key: What tells this course from another: a reader's zoom is kept while it is the same.
     """
@@ -48,7 +54,7 @@ def training_curves(
 
     x = np.arange(1, len(steps) + 1)
     ahead = len(steps) + (steps[-1].steps - steps[-1].step if steps else 0)
-    traces = [*_loss_traces(steps, x), *_held_out_traces(steps), _rate_trace(steps, x)]
+    traces = [*_loss_traces(steps, x), *_held_out_traces(steps, before), _rate_trace(steps, x)]
     small = {"size": 11, "color": theme.NEUTRAL}
     plain = {"showgrid": True, "gridcolor": _LINE, "zeroline": False, "tickfont": small, "nticks": 5}
     events = _events(steps, marks, titles)
@@ -64,7 +70,7 @@ def training_curves(
         "yaxis3": plain | {"domain": _PANELS["y3"], "rangemode": "tozero", "nticks": 2, "fixedrange": True,
                            "exponentformat": "e", "showgrid": False},
         "shapes": [_line(at, strong=strong) for at, _, strong in events],
-        "annotations": [*_headings(steps), *_labels(events, ahead), *_ends(steps)],
+        "annotations": [*_headings(steps), *_labels(events, ahead), *_ends(steps, before)],
         "uirevision": key,
         "meta": {"key": key},
     }  # fmt: skip
@@ -92,11 +98,11 @@ def _loss_traces(steps: Sequence[TrainStep], x: np.ndarray) -> list[dict[str, An
     ]  # fmt: skip
 
 
-def _held_out_traces(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
-    measured: dict[int, list[tuple[int, Any]]] = {}
-    for i, step in enumerate(steps):
-        for result in step.held_out:
-            measured.setdefault(result.rounds, []).append((i + 1, result))
+def _held_out_traces(steps: Sequence[TrainStep], before: Sequence[HeldOut]) -> list[dict[str, Any]]:
+    measured: dict[int, list[tuple[int, HeldOut]]] = {}
+    for at, results in enumerate((before, *(step.held_out for step in steps))):
+        for result in results:
+            measured.setdefault(result.rounds, []).append((at, result))
     traces = []
     for rounds, found in sorted(measured.items()):
         low, high = zip(*(result.interval for _, result in found), strict=True)
@@ -200,9 +206,10 @@ def _labels(events: Sequence[tuple[int, str, bool]], ahead: int) -> list[dict[st
     return labels
 
 
-def _ends(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
+def _ends(steps: Sequence[TrainStep], before: Sequence[HeldOut]) -> list[dict[str, Any]]:
     """The newest accuracy of every number of rounds, written at the right edge; never two on one spot."""
-    newest = {result.rounds: result.accuracy for step in steps for result in step.held_out}
+    every = (*before, *(result for step in steps for result in step.held_out))
+    newest = {result.rounds: result.accuracy for result in every}
     labels, least = [], -1.0
     for rounds, share in sorted(newest.items(), key=lambda item: (item[1], item[0])):
         y = least = max(share, least + 0.2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.errors import BadInput
-from recmas_core.records import TrainStep
+from recmas_core.records import HeldOut, TrainStep
 from visualizers.panels.api import as_gradio_errors
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.train_beginnings import BEGINNINGS
@@ -30,12 +30,16 @@ def describe_step(step: TrainStep) -> Json:
         "type": "step", "stage": step.stage, "lap": step.lap, "laps": step.laps, "step": step.step,
         "steps": step.steps, "loss": step.loss, "lr": step.lr, "accuracy": step.accuracy, "window": step.window,
         "seconds": step.seconds, "grad_norms": norms,
-        "held_out": [
-            {"rounds": h.rounds, "right": h.right, "n": h.n, "accuracy": h.accuracy, "interval": list(h.interval)}
-            for h in step.held_out
-        ],
+        "held_out": _described(step.held_out),
         "distance": {"->".join(link): moved for link, moved in step.distance.items()}, "note": step.note,
     }  # fmt: skip
+
+
+def _described(scores: Sequence[HeldOut]) -> list[Json]:
+    return [
+        {"rounds": h.rounds, "right": h.right, "n": h.n, "accuracy": h.accuracy, "interval": list(h.interval)}
+        for h in scores
+    ]
 
 
 class TrainApi:
@@ -92,9 +96,9 @@ class TrainApi:
         From Python: `for step in Client(url).submit("repair", api_name="/train"): print(step)`. Closing the stream
         (`job.cancel()`) ends the training. `laps` changes single stages: [{"steps": 40, "lr": 1e-4, "batch": 32}, …];
         `steps` ends the whole course after so many, 3000 at most. Without `start_from` a course starts from what it is
-        made for. What is streamed is {"type": "waiting", "place": 2} while others train, then {"type": "step", …}, and
-        {"type": "end", "phase": "done", "steps": 120}. The links are not kept: to keep some, train on the page or with
-        `python -m recmas_core train`.
+        made for. What is streamed is {"type": "waiting", "place": 2} while others train, {"type": "before", "held_out":
+        […]} where the start is measured, then {"type": "step", …}, and {"type": "end", "phase": "done", "steps": 120}.
+        The links are not kept: to keep some, train on the page or with `python -m recmas_core train`.
         """
         with as_gradio_errors():
             most = MOST_STEPS if steps is None else steps
@@ -121,12 +125,15 @@ class TrainApi:
 
 def _streamed(session: TrainSession, made: SimpleQueue[TrainStep], most: int) -> Iterator[Json]:
     """Every step once, and the place in the queue whenever it changes."""
-    seen, told, count = -1, 0, 0
+    seen, told, count, measured = -1, 0, 0, False
     while count < most:
         moment = session.moment
         if moment.phase == "waiting" and moment.place != told:
             told = moment.place
             yield {"type": "waiting", "place": told}
+        if moment.before and not measured:
+            measured = True
+            yield {"type": "before", "held_out": _described(moment.before)}
         while count < most and not made.empty():
             count += 1
             yield describe_step(made.get())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from recmas_core.records import TrainStep
+from recmas_core.records import HeldOut, TrainStep
 from visualizers.figures.curves import Mark
 from visualizers.panels.train_choices import Plan
 
@@ -31,6 +31,10 @@ class Training(Protocol):
         """Go back to the links kept last; False if there are none."""
         ...
 
+    def measure(self) -> tuple[HeldOut, ...]:
+        """Ask the held-out questions now."""
+        ...
+
     def distance(self) -> dict[Edge, float]:
         """How far each link's weights lie from where they started, as a share of their norm there."""
         ...
@@ -52,6 +56,7 @@ class TrainMoment:
         place: Place in the queue, from 1, while waiting.
         note: What the stage had to say last, "" for nothing.
         error: Why it ended, "" if it did not fail.
+        before: What held-out questions measured before the first step.
         held: The newest step that measured held-out questions.
         links: The links that gradients were seen of so far.
         pace: Seconds per step of the stage under way, measuring included; 0 before the first.
@@ -65,6 +70,7 @@ class TrainMoment:
     place: int = 0
     note: str = ""
     error: str = ""
+    before: tuple[HeldOut, ...] = ()
     held: TrainStep | None = None
     links: frozenset[Edge] = frozenset()
     pace: float = 0.0

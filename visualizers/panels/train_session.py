@@ -195,6 +195,9 @@ class TrainSession:
                 if self._course is None:
                     self._set(epoch, phase="preparing", place=0)
                     self._course = self._make()
+                    before = self._course.measure()
+                    with self._state:  # it holds whatever was pressed meanwhile
+                        self._moment = replace(self._moment, before=before)
                     self._set(epoch, phase="running")
                 else:
                     self._set(epoch, phase="running", place=0)

@@ -125,7 +125,7 @@ def stage_titles() -> dict[str, str]:
 def meters(moment: TrainMoment) -> str:
     """The numbers of a training."""
     last = moment.last
-    held = () if moment.held is None else moment.held.held_out
+    held = moment.before if moment.held is None else moment.held.held_out
     best = held[-1] if held else None
     low, high = (0.0, 0.0) if best is None else best.interval
     asked = "" if best is None else f"{best.right} of {best.n} held-out questions; 95 %: {low:.3f} to {high:.3f}."
@@ -164,7 +164,9 @@ def _seconds(value: float) -> str:
 def curves(moment: TrainMoment) -> str:
     """The curves as a plotly figure in JSON."""
     key = "" if moment.plan is None else str(id(moment.plan))
-    return training_curves(moment.steps, titles=stage_titles(), marks=moment.marks, key=key).to_json()
+    return training_curves(
+        moment.steps, titles=stage_titles(), before=moment.before, marks=moment.marks, key=key
+    ).to_json()
 
 
 def credit(moment: TrainMoment, pattern: Pattern) -> str:
