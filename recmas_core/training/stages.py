@@ -75,7 +75,7 @@ _STAGES = (
         "Inner loop",
         "Each agent by itself: its inner link learns to turn a thought into the input that the next word would have "
         "been, while the agent reads and speaks right turns.",
-        TrainConfig(steps=800, rounds=5, questions=1000, turns=3),
+        TrainConfig(steps=500, lr=8e-3, rounds=5, questions=1600, turns=1),
         inner_loop,
     ),
     StageInfo(
@@ -83,7 +83,7 @@ _STAGES = (
         "Fast start by alignment",
         "Each outer link by itself learns to carry a thought to the receiver's own embedding of the same word. It "
         "takes seconds and needs words that both agents have. Not in the paper.",
-        TrainConfig(steps=600, rounds=5, questions=1000, turns=3),
+        TrainConfig(steps=500, lr=8e-3, rounds=5, questions=1600, turns=1),
         alignment,
         beyond_paper=True,
     ),
