@@ -88,6 +88,7 @@ def test_inner_links_are_trained_by_the_papers_loss_when_asked() -> None:
 def test_windows_lengthen_to_the_whole_loop() -> None:
     assert suffix_windows(8, 3) == (5, 6, 8)
     assert suffix_windows(5, 2) == (3, 4, 5)
+    assert suffix_windows(5, 3) == (3, 4, 5)
     assert suffix_windows(2, 3) == (2,)
     schedule = rm.PATTERNS["mixture"].schedule(2)
     assert stage_starts(schedule) == [0, 3, 4, 7]

@@ -196,13 +196,14 @@ def suffix_windows(stages: int, loop: int) -> tuple[int, ...]:
 
     All but one of two rounds first, then all of two, then everything. With fewer, a link's errors in what only a
     further round will need cost nothing, and it takes to confusing words for good: in the first round, say, the labels
-    of two steps.
+    of two steps. Where that is everything already, one round is the first.
 
     Args:
         stages: Stages before the answer.
         loop: Stages of a round.
     """
-    return (*range(min(2 * loop - 1, stages), min(2 * loop + 1, stages)), stages)
+    first = 2 * loop - 1 if stages > 2 * loop - 1 else loop
+    return (*range(min(first, stages), min(2 * loop + 1, stages)), stages)
 
 
 def cross_entropy(scored: Scored) -> Tensor:
