@@ -317,8 +317,8 @@ class TrainStep:
         window: How many stages before the answer run free (the paper's loss); None in other stages.
         lap, laps: Which stage of a course this is, 0-based, and how many there are.
         held_out: What was measured on held-out questions after this step; () on most steps.
-        distance: How far each link's weights lie from where they started, as a share of their norm there; filled
-            when `held_out` is.
+        distance: How far each link's weights lie from where they started, as a share of their norm there; {} on most
+            steps.
         note: A sentence for the reader where there is something to say, e.g. that the run has stalled.
     """
 

@@ -108,6 +108,12 @@ def test_every_hop_is_taught_in_each_form_of_its_prompts() -> None:
     assert forms == [[1], [2, 3]]  # from the second round on the planner's prompt has a slot
 
 
+def test_where_links_are_trained_one_by_one_the_loop_is_asked_at_the_end_only() -> None:
+    made = list(course(tiny_system(), "align", held_out=5, steps=4))
+    assert [bool(step.held_out) for step in made] == [False] * 11 + [True]
+    assert [bool(step.distance) for step in made] == [False, True] * 6
+
+
 def test_a_course_measures_held_out_questions_and_distance() -> None:
     run = course(tiny_system(), "outer", held_out=5, steps=4, windows=False)
     steps = list(run)

@@ -63,7 +63,8 @@ class Course(Iterator[TrainStep]):
         laps: The stages.
         examples: Questions to learn from.
         held_out: Questions to measure on, () for none.
-        every: Steps between measurements; also the last step of every stage is measured.
+        every: Steps between measurements; also the last step of every stage is measured, and it alone in stages that
+            train one link after the other.
         rounds: The numbers of rounds that are measured.
         accelerator: Carries devices, precision and processes; only the main process measures.
         grade: Says whether a text answers an example; None for the system's own task.
@@ -220,7 +221,8 @@ class Course(Iterator[TrainStep]):
     def _measured(self, step: TrainStep) -> TrainStep:
         self._keep()
         main = self._accelerator is None or self._accelerator.is_main_process
-        held_out = self.measure() if main else ()
+        asks = self._last(step) or not STAGES[step.stage].by_link
+        held_out = self.measure() if main and asks else ()
         return replace(step, held_out=held_out, distance=self.distance())
 
     def _keep(self) -> None:

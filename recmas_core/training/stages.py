@@ -58,6 +58,7 @@ class StageInfo:
         begin: Begins it: (system, examples, config, accelerator).
         needs_turns: Whether it learns from the right turns of every role, or from answers alone.
         beyond_paper: Whether it is this project's own.
+        by_link: Whether it trains one link after the other: what the whole loop answers is then asked at its end only.
     """
 
     name: str
@@ -67,6 +68,7 @@ class StageInfo:
     begin: Begin
     needs_turns: bool = True
     beyond_paper: bool = False
+    by_link: bool = False
 
 
 _STAGES = (
@@ -77,6 +79,7 @@ _STAGES = (
         "been, while the agent reads and speaks right turns.",
         TrainConfig(steps=500, lr=8e-3, rounds=5, questions=1600, turns=1),
         inner_loop,
+        by_link=True,
     ),
     StageInfo(
         "align",
@@ -86,6 +89,7 @@ _STAGES = (
         TrainConfig(steps=500, lr=8e-3, rounds=5, questions=1600, turns=1),
         alignment,
         beyond_paper=True,
+        by_link=True,
     ),
     StageInfo(
         "teach",

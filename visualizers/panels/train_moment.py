@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from recmas_core.records import HeldOut, TrainStep
@@ -58,6 +59,7 @@ class TrainMoment:
         error: Why it ended, "" if it did not fail.
         before: What held-out questions measured before the first step.
         held: The newest step that measured held-out questions.
+        distance: How far each link's weights had moved, as a share of their norm, when it was last looked at.
         links: The links that gradients were seen of so far.
         pace: Seconds per step of the stage under way, measuring included; 0 before the first.
         has_links: Whether there is a course whose links can be looked at and used.
@@ -72,6 +74,7 @@ class TrainMoment:
     error: str = ""
     before: tuple[HeldOut, ...] = ()
     held: TrainStep | None = None
+    distance: Mapping[Edge, float] = field(default_factory=dict)
     links: frozenset[Edge] = frozenset()
     pace: float = 0.0
     has_links: bool = False

@@ -229,6 +229,8 @@ class TrainSession:
             if self._steps:  # gradient norms are shown for the newest step only, and are most of what a step holds
                 self._steps[-1] = replace(self._steps[-1], grad_norms={})
             self._steps.append(step)
+            if step.distance:
+                self._moment = replace(self._moment, distance=step.distance)
             if step.held_out:
                 self._moment = replace(self._moment, held=step)
             if step.note:

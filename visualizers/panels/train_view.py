@@ -175,8 +175,7 @@ def credit(moment: TrainMoment, pattern: Pattern) -> str:
     links = [*(edge.key for edge in pattern.edges), *inner]
     rounds = 3 if moment.plan is None else moment.plan.rounds
     norms = {} if moment.last is None else moment.last.grad_norms
-    distance = {} if moment.held is None else moment.held.distance
-    table = credit_html(pattern, norms, links=links, rounds=rounds, distance=distance)
+    table = credit_html(pattern, norms, links=links, rounds=rounds, distance=moment.distance)
     return f'{table}<p class="recmas-hint">{WHY}</p>'
 
 
