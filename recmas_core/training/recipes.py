@@ -41,7 +41,7 @@ _RECIPES = (
     ),
     Recipe(
         "fast start",
-        "Inner loop, then every outer link is aligned with the receiver's words. About half a minute.",
+        "Inner loop, then every outer link is aligned with the receiver's words. Under a minute.",
         "random",
         (_lap("inner"), _lap("align")),
     ),
