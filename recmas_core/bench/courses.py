@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from recmas_core.engine import Settings
 from recmas_core.evaluation import ANSWER_TOKENS, measure
@@ -18,11 +19,13 @@ from recmas_core.training.starts import damaged, fresh_links
 ASKED = 1000  # fresh held-out questions of every measurement
 LEARNED = 4000  # questions to learn from
 ROUNDS = 3
-_STARTS = {
-    "as they are": lambda system, _: system,
-    "random": lambda system, seed: fresh_links(system, seed=seed),
-    "damaged": lambda system, seed: damaged(system, seed=seed),
-}
+_STARTS: Mapping[str, Callable[[System, int], System]] = MappingProxyType(
+    {
+        "as they are": lambda system, _: system,
+        "random": lambda system, seed: fresh_links(system, seed=seed),
+        "damaged": lambda system, seed: damaged(system, seed=seed),
+    }
+)
 
 
 def course_lines(

@@ -47,7 +47,7 @@ _RECIPES = (
     ),
     Recipe(
         "from nothing",
-        "Inner loop, a short teacher-forced start of the outer links until the loop answers about a third, then the "
+        "Inner loop, a short teacher-forced start of the outer links until the loop answers over a quarter, then the "
         "paper's loss takes over. It does not always reach what the fast start does.",
         "random",
         (
