@@ -2,6 +2,7 @@
 
 from recmas_core.released.layouts import RELEASED, ReleasedLayout, released_layout
 from recmas_core.released.pushing import PushFailed, push_folder
+from recmas_core.released.opening import Loading, open_released
 from recmas_core.released.reading import read_inner_link, read_outer_links, read_released_links
 from recmas_core.released.writing import save_released
 
