@@ -106,7 +106,7 @@ def make_release(
         _write(folder / "adapter_config.json", {"adapter_type": "ln_res_adapter"})
         names = {task: f"adapter({task}).pt" if task else "adapter.pt" for task in scoped}
         for task, name in names.items():
-            torch.manual_seed(seed + 100 + number + len(task))
+            torch.manual_seed(seed + 100 + number + 10 * scoped.index(task))
             save_state(rm.InnerLink(widths[role]), folder / name)
         if layout.tasks and manifests:
             _write(folder / "innerlink_config.json", {"tasks": {t: {"adapter.pt": n} for t, n in names.items()}})
@@ -116,7 +116,7 @@ def make_release(
     for task in scoped:
         listed[task] = []
         for number, ((sender, receiver), edge) in enumerate(layout.edges.items()):
-            torch.manual_seed(seed + 200 + number + len(task))
+            torch.manual_seed(seed + 200 + number + 10 * scoped.index(task))
             name = f"{edge.file}({task}).pt" if task else f"{edge.file}.pt"
             save_state(rm.OuterLink(widths[sender], widths[receiver]), folder / name)
             listed[task].append({"legacy_key": edge.key, "filename": name})

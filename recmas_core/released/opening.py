@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch
 from recmas_core.links import InnerLink, OuterLink
+from recmas_core.manifest import open_named_tools
 from recmas_core.models import load_language_model, load_tokenizer
 from recmas_core.patterns import get_pattern
 from recmas_core.placement import place, precision
@@ -47,6 +48,7 @@ def open_released(
     device: str = "cpu",
     dtype: str = "bfloat16",
     tools: Mapping[str, Tool] | None = None,
+    search_key: str | None = None,
     get: Fetch = fetch,
     tell: Callable[[Loading], None] = lambda _: None,
 ) -> System:
@@ -59,7 +61,8 @@ def open_released(
         task: "math" or "code": which links to take where they are kept per task, and how many thoughts.
         device: Where to put it.
         dtype: Its precision.
-        tools: The tools its roles may call.
+        tools: The tools its roles may call; by default those that its pattern names are opened.
+        search_key: Key of a web search, as for `load_system`.
         get: Gives the folder of a repository.
         tell: Told what is opened.
 
@@ -95,6 +98,9 @@ def open_released(
             todo = "Take the links that were trained for these agents."
             raise DimensionMismatch(f"link {sender}->{receiver}", f"maps {have}, the agents need {want}", todo)
         links[sender, receiver] = place(_filled(link, state), device, dtype)
+    if tools is None:
+        needed = tuple(dict.fromkeys(tool for role in pattern.roles for tool in role.tools))
+        tools = open_named_tools(needed, None, search_key)
     tell(Loading("", count, count))
     return System(
         f"{PREFIX}{style.name}",
