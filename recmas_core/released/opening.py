@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch
 from recmas_core.links import InnerLink, OuterLink
-from recmas_core.manifest import open_named_tools
+from recmas_core.manifest import KEY_VARIABLE, open_named_tools
 from recmas_core.models import load_language_model, load_tokenizer
 from recmas_core.patterns import get_pattern
 from recmas_core.placement import place, precision
@@ -99,8 +100,10 @@ def open_released(
             raise DimensionMismatch(f"link {sender}->{receiver}", f"maps {have}, the agents need {want}", todo)
         links[sender, receiver] = place(_filled(link, state), device, dtype)
     if tools is None:
-        needed = tuple(dict.fromkeys(tool for role in pattern.roles for tool in role.tools))
-        tools = open_named_tools(needed, None, search_key)
+        needed = dict.fromkeys(tool for role in pattern.roles for tool in role.tools)
+        key = search_key or os.environ.get(KEY_VARIABLE)
+        # the release searches the web: without a key there is no search, and a run that calls it says so
+        tools = open_named_tools(tuple(tool for tool in needed if tool != "search" or key), None, key)
     tell(Loading("", count, count))
     return System(
         f"{PREFIX}{style.name}",
