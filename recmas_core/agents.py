@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, cast
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor, nn
 
 from recmas_core.errors import DimensionMismatch
@@ -135,10 +136,24 @@ class Agent:
         return text if text.strip() else repr(text)[1:-1] or str(self.tokenizer.convert_ids_to_tokens(token))
 
     def _chat(self, user: str, *, system: str = "") -> str:
-        """The chat-template text of one user turn, ready for the agent to speak."""
+        """The chat-template text of one user turn, ready for the agent to speak.
+
+        A system text is merged into the user turn where the template refuses a system role, or drops it. Thinking is
+        switched off where the template has a switch.
+        """
+        merged = f"{system}\n{user}" if system else user
         if self.tokenizer.chat_template is None:
-            return f"{system}\n{user}\n" if system else f"{user}\n"
-        messages = [{"role": "user", "content": f"{system}\n{user}" if system else user}]
+            return f"{merged}\n"
+        plain = [{"role": "user", "content": merged}]
+        if not system:
+            return self._templated(plain)
+        try:
+            text = self._templated([{"role": "system", "content": system}, {"role": "user", "content": user}])
+        except TemplateError:  # how a template says that it has no system role
+            return self._templated(plain)
+        return text if system in text else self._templated(plain)
+
+    def _templated(self, messages: list[dict[str, str]]) -> str:
         text = self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )

@@ -15,7 +15,7 @@ from recmas_core.manifest import FILE, inside, read_manifest
 from recmas_core.patterns import PATTERNS
 from recmas_core.system import System
 
-EMBEDDED = "embedded:"
+EMBEDDED, RELEASED_PREFIX = "embedded:", "released:"
 
 
 @dataclass(frozen=True)
@@ -101,25 +101,38 @@ def load_system(
     *,
     device: str = "cpu",
     dtype: str = "float32",
+    task: str = "math",
     search_key: str | None = None,
     assets: Path | None = None,
 ) -> System:
     """Load a system.
 
     Args:
-        name: An embedded system ("sequential"), or the path of a folder written by `System.save`.
+        name: An embedded system ("sequential"), the path of a folder written by `System.save`, the name of such a
+            folder's repository on the hub ("owner/name"), or a system of the public release
+            ("released:sequential_light").
         device: Where to put it, e.g. "cpu", "cuda", "cuda:1".
         dtype: "float32", "bfloat16" or "float16".
+        task: "math" or "code": which links to take of a released system that keeps them per task.
         search_key: Key of Tavily's web search, for systems whose agents search: it takes the place of the texts that
             come with the system. Without it the environment variable TAVILY_API_KEY is asked.
         assets: Where embedded systems are; the shipped ones by default.
 
     Raises:
         SystemNotFound: If there is no such system.
+        FetchFailed: If its files have to come from the hub, and do not.
         UnsafeCheckpoint: If its files are damaged.
     """
+    if name.startswith(RELEASED_PREFIX):
+        from recmas_core.released.opening import open_released
+
+        return open_released(name, task=task, device=device, dtype=dtype, search_key=search_key)
     shipped = embedded_systems(assets)
     folder = (assets or assets_folder()) / name if name in shipped else Path(name)
+    if not folder.is_dir() and name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        from recmas_core.released.fetching import fetch
+
+        folder = fetch(name)
     if not folder.is_dir():
         todo = f"Embedded are {list(shipped)}; or give a folder written by system.save."
         if name in PATTERNS:

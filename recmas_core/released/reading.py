@@ -91,26 +91,34 @@ def read_inner_link(repository: Path, layout: ReleasedLayout, task: str = "math"
 def read_outer_links(repository: Path, layout: ReleasedLayout, task: str = "math") -> dict[Edge, State]:
     """The outer links in their repository; see `read_released_links`."""
     layout.check_task(task)
+    files = _listed(repository, task)
+    links: dict[Edge, State] = {}
+    for edge, names in layout.edges.items():
+        usual = [f"{names.file}.pt"]
+        if layout.tasks:
+            usual.insert(0, layout.for_task(usual[0], task))
+        file = files.get(names.key) or next((each for each in usual if (repository / each).is_file()), None)
+        if file is None:
+            what = f"is neither listed in {OUTER_CONFIG}, as {names.key!r}, nor there as {usual[0]!r}"
+            raise SystemNotFound(f"link {edge[0]}->{edge[1]}", what, "Fetch the outer links again.")
+        links[edge] = _read_state(_beside(repository, file), _outer)
+    return links
+
+
+def _listed(repository: Path, task: str) -> dict[str, str]:
+    """The files that an outer links' repository lists, by the release's keys; none if it lists none."""
     path = repository / OUTER_CONFIG
-    if not path.is_file():
-        raise SystemNotFound(f"folder {repository.name!r}", f"holds no {OUTER_CONFIG}", "Fetch the outer links again.")
     kept = _read_json(path)
     if "tasks" in kept:
         tasks = _table(kept["tasks"], path)
         if task not in tasks:
             raise SystemNotFound(f"task {task!r}", "has no outer links there", f"Choose one of {sorted(tasks)}.")
         kept = _table(tasks[task], path)
-    listed = kept.get("adapters")
+    listed = kept.get("adapters", [])
     if not isinstance(listed, list):
         raise UnsafeCheckpoint(f"{repository.name}/{OUTER_CONFIG}", "lists no links", _AGAIN)
-    files = {_table(entry, path).get("legacy_key"): _table(entry, path).get("filename") for entry in listed}
-    links: dict[Edge, State] = {}
-    for edge, names in layout.edges.items():
-        if names.key not in files:
-            what = f"is not listed in {OUTER_CONFIG}, as {names.key!r}"
-            raise SystemNotFound(f"link {edge[0]}->{edge[1]}", what, "Fetch the outer links again.")
-        links[edge] = _read_state(_beside(repository, files[names.key]), _outer)
-    return links
+    entries = [_table(entry, path) for entry in listed]
+    return {str(e["legacy_key"]): e["filename"] for e in entries if e.get("legacy_key") and e.get("filename")}
 
 
 def _outer(state: State) -> nn.Module:

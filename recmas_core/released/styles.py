@@ -1,0 +1,91 @@
+"""The systems of the public release, as data: which repositories they are made of, and how they are run there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from recmas_core.errors import SystemNotFound
+
+ORGANISATION = "RecursiveMAS"
+PREFIX = "released:"
+
+
+@dataclass(frozen=True)
+class ReleasedStyle:
+    """A released system.
+
+    Attributes:
+        name: Its name in the release, e.g. "sequential_light".
+        title: Name to show.
+        pattern: Its pattern's name.
+        agents: Each role's repository on the hub.
+        outer: The repository of the outer links.
+        gigabytes: About how much memory all agents take in bf16.
+        thoughts: Thoughts per turn by task, as released.
+    """
+
+    name: str
+    title: str
+    pattern: str
+    agents: Mapping[str, str]
+    outer: str
+    gigabytes: float
+    thoughts: Mapping[str, int]
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Every repository of it."""
+        return (*self.agents.values(), self.outer)
+
+
+def _style(
+    name: str, title: str, pattern: str, agents: Mapping[str, str], gigabytes: float, thoughts: Mapping[str, int]
+) -> ReleasedStyle:
+    hub = {role: f"{ORGANISATION}/{title}-{rest}" for role, rest in agents.items()}
+    outer = f"{ORGANISATION}/{title}-Outerlinks"
+    return ReleasedStyle(name, title, pattern, MappingProxyType(hub), outer, gigabytes, MappingProxyType(thoughts))
+
+
+_MATH, _CODE = "math", "code"
+_STYLES = (
+    _style(
+        "sequential_light", "Sequential-Light", "sequential",
+        {"planner": "Planner-Qwen3-1.7B", "critic": "Critic-Llama3.2-1B", "solver": "Solver-Qwen2.5-Math-1.5B"},
+        9, {_MATH: 48, _CODE: 32},
+    ),
+    _style(
+        "sequential_scaled", "Sequential-Scaled", "sequential",
+        {"planner": "Planner-Gemma3-4B", "critic": "Critic-Llama3.2-3B", "solver": "Solver-Qwen3.5-4B"},
+        23, {_MATH: 32, _CODE: 16},
+    ),
+    _style(
+        "mixture", "Mixture", "mixture",
+        {"math": "Math-DeepSeek-R1-Distill-Qwen-1.5B", "code": "Code-Qwen2.5-Coder-3B",
+         "science": "Science-BioMistral-7B", "summarizer": "Summarizer-Qwen3.5-2B"},
+        28, {_MATH: 32, _CODE: 16},
+    ),
+    _style(
+        "distillation", "Distillation", "distillation",
+        {"expert": "Expert-Qwen3.5-9B", "learner": "Learner-Qwen3.5-4B"}, 27, {_MATH: 32, _CODE: 16},
+    ),
+    _style(
+        "deliberation", "Deliberation", "deliberation",
+        {"reflector": "Reflector-Qwen3.5-4B", "toolcaller": "Toolcaller-Qwen3.5-4B"}, 17, {_MATH: 32, _CODE: 16},
+    ),
+)  # fmt: skip
+
+STYLES: Mapping[str, ReleasedStyle] = MappingProxyType({style.name: style for style in _STYLES})
+
+
+def released_style(name: str) -> ReleasedStyle:
+    """The released system of that name, with or without "released:" in front.
+
+    Raises:
+        SystemNotFound: If there is none.
+    """
+    short = name.removeprefix(PREFIX)
+    if short not in STYLES:
+        raise SystemNotFound(f"system {name!r}", "is not in the release", f"There are {[PREFIX + s for s in STYLES]}.")
+    return STYLES[short]
