@@ -23,6 +23,7 @@ from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch, SystemNotFound, UnsafeCheckpoint
 from recmas_core.links import InnerLink, LinkVariant, OuterLink
 from recmas_core.manifest import Manifest, Member, inside, open_kept_tools, read_manifest
+from recmas_core.models import load_language_model, load_tokenizer
 from recmas_core.placement import place, precision
 from recmas_core.storage import write_whole
 from recmas_core.system import System
@@ -151,26 +152,7 @@ def load_agent(
     """
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # seconds to import: not before a model is needed
-
-    kind = precision(dtype)
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=kind, use_safetensors=True, local_files_only=True, output_loading_info=True
-        )
-        model, info = loaded
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (
-        SafetensorError, StrictDataclassError, OSError, ValueError, RuntimeError, LookupError, TypeError,
-    ) as error:  # fmt: skip
-        raise UnsafeCheckpoint(f"agent {name!r}", f"cannot be read ({error})", "Save or fetch it again.") from error
-    absent = sorted(info["missing_keys"])
-    if absent:  # transformers would leave them at random
-        what = f"lacks {len(absent)} of its weights, such as {absent[0]!r}"
-        raise UnsafeCheckpoint(f"agent {name!r}", what, "Save or fetch it again.")
-    for parameter in model.parameters():  # off the file's unaligned pages: the same sums, to the bit, as before saving
-        parameter.data = parameter.data.clone()
+    model, tokenizer = load_language_model(folder, name=name, dtype=precision(dtype)), load_tokenizer(folder, name=name)
     path = folder / "inner.safetensors"
     inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
     place(inner, device, dtype)

@@ -132,11 +132,11 @@ def _without_adapter(folder: Path) -> Iterator[Path]:
 def _check_causal(model: PreTrainedModel, where: str) -> None:
     """See that a word does not change what was thought before it: an encoder is loaded as if it were a decoder."""
     model.eval()
-    size = model.get_input_embeddings().weight.shape[0]
-    states = []
+    embeddings: Any = model.get_input_embeddings()
+    size, states = embeddings.weight.shape[0], []
     for last in (1, 2):
-        ids = torch.tensor([[3 % size, last % size]], device=model.device)
-        embeds = model.get_input_embeddings()(ids)
+        ids = torch.tensor([[3 % size, last % size]], device=embeddings.weight.device)
+        embeds = embeddings(ids)
         out = model.get_decoder()(inputs_embeds=embeds)
         states.append(out.last_hidden_state[0, 0].float())
     if not torch.allclose(states[0], states[1], rtol=1e-3, atol=1e-4):

@@ -7,6 +7,6 @@ from recmas_core.released.reading import read_inner_link, read_outer_links, read
 from recmas_core.released.writing import save_released
 
 __all__ = [
-    "RELEASED", "Loading", "PushFailed", "ReleasedLayout", "open_released", "push_folder", "read_inner_link", "read_outer_links",
-    "read_released_links", "released_layout", "save_released",
+    "RELEASED", "Loading", "PushFailed", "ReleasedLayout", "open_released", "push_folder", "read_inner_link",
+    "read_outer_links", "read_released_links", "released_layout", "save_released",
 ]  # fmt: skip
