@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, cast
 
 import torch
+import torch.nn.functional as F
 from jinja2 import TemplateError
 from torch import Tensor, nn
 
@@ -15,6 +17,10 @@ from recmas_core.errors import DimensionMismatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from recmas_core.residence import Residence
+
+_CANDIDATES = 8  # looked at exactly, for each nearest word that is asked for
 
 
 class Agent:
@@ -30,6 +36,8 @@ class Agent:
         home: The role word under which it was taught, "" if it was taught none: it is addressed by this word
             whatever role it takes.
         hears: The words by which it was taught to know its senders.
+        residence: Brings the model to its device when it is used, where not all agents fit there; None where it
+            stays where it is.
 
     Raises:
         DimensionMismatch: If the inner link is not as wide as the model.
@@ -46,8 +54,10 @@ class Agent:
         source: str = "",
         home: str = "",
         hears: Sequence[str] = (),
+        residence: Residence | None = None,
     ) -> None:
         self.name, self.model, self.tokenizer, self.inner = name, model, tokenizer, inner
+        self.residence = residence
         self.wording, self.source = wording, source or name
         self.home, self.hears = home, tuple(hears)
         model.requires_grad_(False)
@@ -95,8 +105,12 @@ class Agent:
 
     @property
     def device(self) -> torch.device:
-        """Where input embeddings are made."""
-        return self._weight.device
+        """Where it computes: embeddings are given and hidden states come out there."""
+        return self._weight.device if self.residence is None else self.residence.device
+
+    def _present(self) -> AbstractContextManager[object]:
+        """While this holds, the model's weights stay where they are."""
+        return nullcontext() if self.residence is None else self.residence.lock
 
     @cached_property
     def end_ids(self) -> frozenset[int]:
@@ -161,18 +175,46 @@ class Agent:
 
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings: (...,) ids to (..., d), scaled as the model scales them."""
-        return self._embeddings(ids.to(self.device))
+        with self._present():  # a table may well be read where it waits
+            return self._embeddings(ids.to(self._weight.device)).to(self.device)
 
     def embed_all(self) -> Tensor:
         """Input embeddings of the whole vocabulary, (vocabulary, d), scaled as the model scales them."""
         return self.embed(torch.arange(self._weight.shape[0]))
 
+    def cosines(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k tokens whose input embeddings point most nearly the same way as each of (n, d) vectors.
+
+        Returns:
+            Their cosines and their ids, (n, k) each, the nearest first.
+        """
+        k = min(k, self._weight.shape[0])
+        with self._present():
+            table, lengths = self._weight, self._lengths
+            rows = vectors.to(table)
+            # half precision is enough to find candidates, not to order them
+            found = ((rows @ table.T).float() / lengths).topk(min(_CANDIDATES * k, len(table)), dim=-1).indices
+            exact = F.cosine_similarity(rows.float()[:, None], table[found].float(), dim=-1)
+        best = exact.topk(k, dim=-1)
+        return best.values, found.gather(-1, best.indices)
+
+    @cached_property
+    def _lengths(self) -> Tensor:
+        """The length of each word's embedding; a model's scaling of them all makes no difference to a cosine."""
+        return self._weight.float().norm(dim=-1).clamp_min(1e-12)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of last-layer hidden states: (..., d) to (..., vocabulary)."""
-        logits = self._head(hidden)
+        with self._present():
+            weight = cast(Tensor, self._head.weight)
+            logits = self._head(hidden.to(weight.device)).to(hidden.device)
         return logits if self._soft_cap is None else self._soft_cap * torch.tanh(logits / self._soft_cap)
 
     def forward(self, embeds: Tensor, **options: object) -> tuple[Tensor, object]:
         """The decoder body alone: (B, L, d) embeddings to ((B, L, d) states after the final norm, cache)."""
-        out = self._body(inputs_embeds=embeds, use_cache=True, **options)
-        return out.last_hidden_state, out.past_key_values
+        with self._present():
+            if self.residence is not None:
+                self.residence.enter(self.model)
+            out = self._body(inputs_embeds=embeds, use_cache=True, **options)
+        # of a model over several devices the last layer is not where the first one is
+        return out.last_hidden_state.to(embeds.device), out.past_key_values

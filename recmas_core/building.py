@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
 from recmas_core.agents import Agent
+from recmas_core.casting import Choice, join, load_cast, plan_house
 from recmas_core.errors import SystemNotFound
-from recmas_core.folders import link_path, load_agent, load_link, load_member
-from recmas_core.links import OuterLink
+from recmas_core.finding import Homes
+from recmas_core.homes import Home, SystemHome
+from recmas_core.hub import HUB, Hub
 from recmas_core.loading import EMBEDDED, assets_folder, embedded_agents, embedded_systems
-from recmas_core.manifest import FILE, Manifest, open_kept_tools, open_named_tools, read_manifest
+from recmas_core.manifest import Manifest, open_kept_tools, open_named_tools, read_manifest
 from recmas_core.patterns import Pattern, get_pattern
-from recmas_core.placement import place
+from recmas_core.placement import Placement
+from recmas_core.progress import Tell, silent
 from recmas_core.prompts import prompt_for
 from recmas_core.system import System
 from recmas_core.tasks import Task
@@ -29,33 +30,20 @@ if TYPE_CHECKING:
 _THOUGHTS = 8  # per turn, for agents that were taught no number
 
 
-@dataclass(frozen=True)
-class Home:
-    """Where an agent was made: a system's folder, what its system.json says, and the role it has there."""
-
-    folder: Path
-    kept: Manifest
-    role: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Who takes a role: the agent, and its home if it has one."""
-
-    agent: Agent
-    home: Home | None
-
-
 def build_system(
     pattern: str,
     agents: Mapping[str, str | Agent],
     *,
     device: str = "cpu",
     dtype: str = "float32",
+    bits: int | None = None,
+    task: str = "math",
     seed: int = 0,
     tools: Mapping[str, Tool] | None = None,
     search_key: str | None = None,
     assets: Path | None = None,
+    hub: Hub = HUB,
+    tell: Tell = silent,
 ) -> System:
     """Put a system together from agents of your choice.
 
@@ -69,28 +57,38 @@ def build_system(
     Args:
         pattern: Name of the pattern.
         agents: For each role an Agent, the key of an embedded agent ("embedded:<role>", or
-            "embedded:<system>/<role>"), or the folder of a transformers model. Roles left out take the agents of the
-            embedded system of this pattern, if there is one.
-        device: Where to put the agents.
-        dtype: Their precision.
+            "embedded:<system>/<role>"), the folder of a transformers model, or the name of one's repository on the hub
+            ("Qwen/Qwen3-0.6B"). Roles left out take the agents of the embedded system of this pattern, if there is one.
+        device: Where to put the agents, e.g. "cpu", "cuda", "cuda:1"; "auto" spreads each over all GPUs.
+        dtype: Their precision: "float32", "bfloat16" or "float16".
+        bits: 4 or 8 to quantise weights by bitsandbytes.
+        task: "math" or "code": which links to take of agents of the public release.
         seed: Seed of the new links.
         tools: The tools to give it, by name; by default those of the embedded system of this pattern are opened.
         search_key: Key of a web search, as for `load_system`.
         assets: Where embedded systems are.
+        hub: Where repositories come from.
+        tell: Told which agent is fetched or loaded.
 
     Raises:
         SystemNotFound: If the pattern, a role or an agent does not exist, or a role is left without an agent.
+        FetchFailed: If an agent has to come from the hub, and does not.
         UnsafeCheckpoint: If a file is damaged.
+        BadInput: If a model cannot be an agent, or there is no such device or precision.
+        TooLarge: If the agents do not fit into memory; asked before anything is fetched.
     """
     shape, assets = get_pattern(pattern), assets or assets_folder()
     own = read_manifest(assets / pattern) if pattern in embedded_systems(assets) else None
-    specs = _complete(shape, agents, own, assets)
+    homes = Homes(assets, hub, task)
+    whole = _complete(shape, agents, own, assets)
+    cast = {role: (spec, homes.find(spec)) for role, spec in whole.items()}
+    house = plan_house([home for _, home in cast.values() if home is not None], Placement(device, dtype, bits))
     with torch.random.fork_rng(devices=[]):  # whoever builds a system finds torch's own seed as it was
         torch.manual_seed(seed)  # an agent that comes without an inner link gets a new one
-        chosen = _choose(specs, assets, device, dtype)
+        chosen = load_cast(cast, house, tell)
         torch.manual_seed(seed)
-        links, untrained = _links(shape, chosen, device, dtype)
-    task, latent_steps, trained_steps = _settings(own, list(chosen.values()))
+        links, untrained = join(shape, chosen, house)
+    world, latent_steps, trained_steps = _settings(own, list(chosen.values()))
     if tools is None:
         needed = tuple(dict.fromkeys(tool for role in shape.roles for tool in role.tools))
         tools = (
@@ -105,12 +103,13 @@ def build_system(
         links,
         {role: prompt_for(role, members, shape) for role in members},
         title=shape.title,
-        task=task,
+        task=world,
         latent_steps=latent_steps,
         trained_steps=trained_steps,
         untrained=untrained,
         tools=tools,
         folder=assets / pattern if same else None,
+        house=house,
     )
 
 
@@ -131,86 +130,15 @@ def _complete(
     return {role: agents[role] if role in agents else own_keys[role] for role in roles}
 
 
-def _home(spec: str | Agent, assets: Path) -> Home | None:
-    if isinstance(spec, Agent):
-        return None
-    if spec.startswith(EMBEDDED):
-        return _embedded_home(spec, assets)
-    folder = Path(spec).resolve()
-    if not (folder.parent / FILE).is_file():
-        return None
-    kept = read_manifest(folder.parent)
-    roles = [role for role, member in kept.agents.items() if member.folder == folder.name]
-    return Home(folder.parent, kept, roles[0]) if roles else None
-
-
-def _embedded_home(spec: str, assets: Path) -> Home:
-    system, _, role = spec.removeprefix(EMBEDDED).rpartition("/")
-    for name in embedded_systems(assets):
-        kept = read_manifest(assets / name)
-        if system in ("", name) and role in kept.agents:
-            return Home((assets / name).resolve(), kept, role)
-    keys = [agent.key for agent in embedded_agents(assets)]
-    raise SystemNotFound(f"agent {spec!r}", "does not exist", f"There are {keys}.")
-
-
-def _choose(specs: Mapping[str, str | Agent], assets: Path, device: str, dtype: str) -> dict[str, Choice]:
-    """Load who was chosen for each role; an agent that takes two roles is loaded once."""
-    loaded: dict[str | tuple[Path, str], Agent] = {}
-    chosen = {}
-    for role, spec in specs.items():
-        home = _home(spec, assets)
-        if isinstance(spec, Agent):
-            chosen[role] = Choice(spec, home)
-            continue
-        key = (home.folder, home.role) if home else spec
-        if key not in loaded and home:
-            loaded[key] = load_member(home.folder, home.kept.agents[home.role], device, dtype)
-        elif key not in loaded:
-            loaded[key] = load_agent(Path(spec), name=Path(spec).name, device=device, dtype=dtype)
-        chosen[role] = Choice(loaded[key], home)
-    return chosen
-
-
-def _links(
-    shape: Pattern, chosen: Mapping[str, Choice], device: str, dtype: str
-) -> tuple[dict[tuple[str, str], nn.Module], frozenset[tuple[str, str]]]:
-    """The link of every edge, and the edges whose links are new."""
-    # New ones are drawn for all edges and first: what one is does not depend on which others are taken over.
-    widths = {role: choice.agent.hidden_size for role, choice in chosen.items()}
-    links: dict[tuple[str, str], nn.Module] = {
-        edge.key: OuterLink(widths[edge.sender], widths[edge.receiver]) for edge in shape.edges
-    }
-    untrained = set()
-    for sender, receiver in links:
-        path = _trained_link(chosen[sender].home, chosen[receiver].home)
-        if path is None:
-            untrained.add((sender, receiver))
-        else:
-            links[sender, receiver] = load_link(path)
-    for link in links.values():
-        place(link.requires_grad_(False).eval(), device, dtype)
-    return links, frozenset(untrained)
-
-
-def _trained_link(sender: Home | None, receiver: Home | None) -> Path | None:
-    """The link that was trained from one agent to the other, if there is one."""
-    if sender is None or receiver is None or sender.folder != receiver.folder:
-        return None
-    if not sender.kept.knows(sender.role, receiver.role):
-        return None
-    return link_path(sender.folder, sender.role, receiver.role)
-
-
 def _settings(own: Manifest | None, chosen: Sequence[Choice]) -> tuple[Task | None, int, tuple[int, int] | None]:
     """(task, thoughts per turn, thoughts per turn that all of the agents were trained with)."""
-    homes = [choice.home for choice in chosen if choice.home is not None]
-    worlds = Counter(home.kept.task.name for home in homes if home.kept.task)
+    kept = [choice.home.kept if choice.home else None for choice in chosen]
+    worlds = Counter(each.task.name for each in kept if each and each.task)
     if not worlds:
         return None, _THOUGHTS, None
     most = worlds.most_common(1)[0][0]  # of equals the one that was met first
-    guide = own or next(home.kept for home in homes if home.kept.task and home.kept.task.name == most)
-    spans = [choice.home.kept.trained_steps if choice.home else None for choice in chosen]
+    guide = own or next(each for each in kept if each and each.task and each.task.name == most)
+    spans = [each.trained_steps if each else None for each in kept]
     known = [span for span in spans if span is not None]
     low, high = max((span[0] for span in known), default=1), min((span[1] for span in known), default=1)
     if len(known) < len(spans) or low > high:
@@ -219,4 +147,4 @@ def _settings(own: Manifest | None, chosen: Sequence[Choice]) -> tuple[Task | No
 
 
 def _is_own(home: Home | None, role: str, folder: Path) -> bool:
-    return home is not None and home.role == role and home.folder == folder.resolve()
+    return isinstance(home, SystemHome) and home.role == role and home.folder == folder.resolve()

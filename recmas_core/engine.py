@@ -91,7 +91,12 @@ def recurse(
             threads = worth_threads([system.agents[place.role] for place in places])
         # backward adds gradients up in an order that threads would leave to chance
         threads = threads and not torch.is_grad_enabled()
-        yield from (yield from side_by_side(turns, threads=threads))
+        # agents that share a device too small for all think one after the other, not in lockstep
+        groups = [turns] if system.fits(place.role for place in places) else [[turn] for turn in turns]
+        ends = []
+        for group in groups:
+            ends += yield from side_by_side(group, threads=threads)
+        yield from ends
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,13 @@ from torch import nn
 
 from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch, SystemNotFound, UnsafeCheckpoint
+from recmas_core.house import House
 from recmas_core.links import InnerLink, LinkVariant, OuterLink
 from recmas_core.manifest import Manifest, Member, inside, open_kept_tools, read_manifest
-from recmas_core.models import load_language_model, load_tokenizer
-from recmas_core.placement import place, precision
+from recmas_core.memory import count_parameters
+from recmas_core.models import load_tokenizer
+from recmas_core.placement import HERE, Placement
+from recmas_core.progress import Loading, Tell, silent
 from recmas_core.storage import write_whole
 from recmas_core.system import System
 
@@ -50,6 +53,7 @@ def save_system(system: System, folder: Path) -> None:
         untrained=system.untrained,
         prompts=system.prompts,
         tools={name: _save_texts(system, name, folder) for name in system.tools},
+        decoding=system.decoding,
     ).write(folder)
 
 
@@ -67,36 +71,48 @@ def _save_texts(system: System, tool: str, folder: Path) -> str | None:
 
 
 def load_folder(
-    folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", search_key: str | None = None
+    folder: Path, *, name: str, placement: Placement = HERE, search_key: str | None = None, tell: Tell = silent
 ) -> System:
     """Read a system folder.
 
     Args:
         folder: Where it is.
         name: What the system is called from now on.
-        device: Where to put it.
-        dtype: Its precision.
+        placement: Where to put it, in what precision.
         search_key: Key of a web search, see `manifest.open_kept_tools`.
+        tell: Told which agent is loaded.
 
     Raises:
         SystemNotFound: If the folder is no complete system.
         UnsafeCheckpoint: If a file in it is damaged.
+        TooLarge: If its agents do not fit into memory.
     """
     kept = read_manifest(folder)
+    members = {**kept.agents, **({} if kept.alone is None else {"alone": kept.alone})}
+    sizes = {role: count_parameters(inside(folder, member.folder)) for role, member in members.items()}
+    house = House.plan(sizes, placement)
+    agents = {}
+    for number, (role, member) in enumerate(members.items()):
+        tell(Loading(member.name, number, len(members)))
+        agents[role] = load_member(folder, member, house)
+    alone = agents.pop("alone", None)
+    links = {edge.key: load_link(link_path(folder, *edge.key)) for edge in kept.pattern.edges}
     return System(
         name,
         kept.pattern,
-        {role: load_member(folder, member, device, dtype) for role, member in kept.agents.items()},
-        {edge.key: place(load_link(link_path(folder, *edge.key)), device, dtype) for edge in kept.pattern.edges},
+        agents,
+        {(sender, receiver): house.place_link(link) for (sender, receiver), link in links.items()},
         kept.prompts,
         title=kept.title,
         task=kept.task,
         latent_steps=kept.latent_steps,
         trained_steps=kept.trained_steps,
         untrained=kept.untrained,
-        alone=load_member(folder, kept.alone, device, dtype) if kept.alone else None,
+        alone=alone,
         tools=open_kept_tools(folder, kept, search_key),
+        decoding=kept.decoding,
         folder=folder,
+        house=house,
     )
 
 
@@ -105,7 +121,7 @@ def link_path(folder: Path, sender: str, receiver: str) -> Path:
     return folder / "links" / f"{sender}-{receiver}.safetensors"
 
 
-def load_member(folder: Path, member: Member, device: str = "cpu", dtype: str = "float32") -> Agent:
+def load_member(folder: Path, member: Member, house: House) -> Agent:
     """Read an agent of a system's folder.
 
     Raises:
@@ -113,8 +129,8 @@ def load_member(folder: Path, member: Member, device: str = "cpu", dtype: str = 
         UnsafeCheckpoint: If its files are damaged.
     """
     return load_agent(
-        inside(folder, member.folder), name=member.name, wording=member.wording, device=device, dtype=dtype,
-        home=member.home, hears=member.hears,
+        inside(folder, member.folder), name=member.name, wording=member.wording, house=house, home=member.home,
+        hears=member.hears,
     )  # fmt: skip
 
 
@@ -130,10 +146,11 @@ def load_agent(
     *,
     name: str,
     wording: str = "general",
-    device: str = "cpu",
-    dtype: str = "float32",
+    house: House | None = None,
+    inner: nn.Module | None = None,
     home: str = "",
     hears: tuple[str, ...] = (),
+    source: str = "",
 ) -> Agent:
     """Read an agent's folder; without an inner.safetensors its inner link is new and untrained.
 
@@ -141,23 +158,29 @@ def load_agent(
         folder: An ordinary transformers model folder.
         name: Name to show.
         wording: Key of the prompts it understands.
-        device: Where to put it.
-        dtype: Its precision.
+        house: Where it will live; this machine's CPU by default.
+        inner: Its inner link, if that is not in the folder.
         home: The role word under which it was taught.
         hears: The words by which it knows its senders.
+        source: Where it came from, for the reader; the folder by default.
 
     Raises:
         SystemNotFound: If there is no model in the folder.
         UnsafeCheckpoint: If its files are damaged.
+        BadInput: If it is no causal language model.
     """
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
-    model, tokenizer = load_language_model(folder, name=name, dtype=precision(dtype)), load_tokenizer(folder, name=name)
+    house = House() if house is None else house
+    model, tokenizer = house.load_model(folder, name), load_tokenizer(folder, name=name)
     path = folder / "inner.safetensors"
-    inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
-    place(inner, device, dtype)
-    model = place(model, device, dtype)
-    return Agent(name, model, tokenizer, inner, wording=wording, source=str(folder), home=home, hears=hears)
+    if inner is None:
+        inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
+    return Agent(
+        name, model, tokenizer, house.place_link(inner), wording=wording, source=source or str(folder), home=home,
+        hears=hears, residence=house.residence,
+    )  # fmt: skip
+
 
 
 _KINDS: Mapping[str, Callable[[int, int, LinkVariant], nn.Module]] = MappingProxyType(

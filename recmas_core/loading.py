@@ -11,11 +11,15 @@ from safetensors import SafetensorError, safe_open
 
 from recmas_core.errors import SystemNotFound, UnsafeCheckpoint
 from recmas_core.folders import load_folder
+from recmas_core.hub import HUB, Hub, looks_like_repository
 from recmas_core.manifest import FILE, inside, read_manifest
 from recmas_core.patterns import PATTERNS
+from recmas_core.placement import Placement
+from recmas_core.progress import Tell, silent
 from recmas_core.system import System
 
 EMBEDDED, RELEASED_PREFIX = "embedded:", "released:"
+RELEASED_DTYPE = "bfloat16"  # the precision of the released weights
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,13 @@ def load_system(
     name: str,
     *,
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str | None = None,
+    bits: int | None = None,
     task: str = "math",
     search_key: str | None = None,
     assets: Path | None = None,
+    hub: Hub = HUB,
+    tell: Tell = silent,
 ) -> System:
     """Load a system.
 
@@ -111,28 +118,33 @@ def load_system(
         name: An embedded system ("sequential"), the path of a folder written by `System.save`, the name of such a
             folder's repository on the hub ("owner/name"), or a system of the public release
             ("released:sequential_light").
-        device: Where to put it, e.g. "cpu", "cuda", "cuda:1".
-        dtype: "float32", "bfloat16" or "float16".
+        device: Where to put it, e.g. "cpu", "cuda", "cuda:1"; "auto" spreads each agent over all GPUs.
+        dtype: "float32", "bfloat16" or "float16"; by default bfloat16 for the public release, else float32.
+        bits: 4 or 8 to quantise weights by bitsandbytes.
         task: "math" or "code": which links to take of a released system that keeps them per task.
         search_key: Key of Tavily's web search, for systems whose agents search: it takes the place of the texts that
             come with the system. Without it the environment variable TAVILY_API_KEY is asked.
         assets: Where embedded systems are; the shipped ones by default.
+        hub: Where repositories come from.
+        tell: Told what is fetched or loaded.
 
     Raises:
         SystemNotFound: If there is no such system.
         FetchFailed: If its files have to come from the hub, and do not.
         UnsafeCheckpoint: If its files are damaged.
+        BadInput: If there is no such device, precision or task.
+        TooLarge: If it does not fit into memory; asked before its models are fetched.
     """
     if name.startswith(RELEASED_PREFIX):
         from recmas_core.released.opening import open_released
 
-        return open_released(name, task=task, device=device, dtype=dtype, search_key=search_key)
+        placement = Placement(device, dtype or RELEASED_DTYPE, bits)
+        return open_released(name, task=task, placement=placement, search_key=search_key, hub=hub, tell=tell)
+    placement = Placement(device, dtype or "float32", bits)
     shipped = embedded_systems(assets)
     folder = (assets or assets_folder()) / name if name in shipped else Path(name)
-    if not folder.is_dir() and name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        from recmas_core.released.fetching import fetch
-
-        folder = fetch(name)
+    if not folder.is_dir() and looks_like_repository(name):
+        folder = hub.get(name, tell)
     if not folder.is_dir():
         todo = f"Embedded are {list(shipped)}; or give a folder written by system.save."
         if name in PATTERNS:
@@ -140,4 +152,4 @@ def load_system(
             todo = f"Choose them: build_system({name!r}, agents={{role: agent}}). {todo}"
             raise SystemNotFound(f"system {name!r}", what, todo)
         raise SystemNotFound(f"system {name!r}", "does not exist", todo)
-    return load_folder(folder, name=name, device=device, dtype=dtype, search_key=search_key)
+    return load_folder(folder, name=name, placement=placement, search_key=search_key, tell=tell)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from recmas_core.errors import RecmasError, SystemNotFound, UnsafeCheckpoint
 from recmas_core.patterns import Pattern, get_pattern
 from recmas_core.prompts import RolePrompt
+from recmas_core.runconfig import Decoding, RunConfig
 from recmas_core.storage import write_whole
 from recmas_core.tasks import TASKS, Task
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "recmas-system-1"
 KEY_VARIABLE = "TAVILY_API_KEY"
 FILE = "system.json"
+_SPEAKING = Decoding()
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Manifest:
         untrained: Edges whose links were never trained.
         prompts: The prompt of each role.
         tools: For each tool the name of the file it works on, None for a tool that has none.
+        decoding: How its agents speak by default.
     """
 
     title: str
@@ -76,6 +79,7 @@ class Manifest:
     untrained: frozenset[tuple[str, str]]
     prompts: Mapping[str, RolePrompt]
     tools: Mapping[str, str | None]
+    decoding: Decoding = _SPEAKING
 
     def knows(self, sender: str, receiver: str) -> bool:
         """Whether the folder holds a trained link for that edge."""
@@ -95,6 +99,7 @@ class Manifest:
             "alone": asdict(self.alone) if self.alone else None,
             "untrained": sorted(self.untrained),
             "prompts": {role: asdict(prompt) for role, prompt in self.prompts.items()},
+            "decoding": asdict(self.decoding),
             "tools": {name: {} if file is None else {"corpus": file} for name, file in self.tools.items()},
         }
         text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
@@ -143,7 +148,14 @@ def _parsed(kept: Mapping[str, Any]) -> Manifest:
         untrained=frozenset((sender, receiver) for sender, receiver in map(_texts, kept["untrained"])),
         prompts={role: _prompt(entry) for role, entry in kept["prompts"].items()},
         tools=_tools(kept.get("tools") or {}),
+        decoding=_decoding(kept.get("decoding") or {}),
     )
+
+
+def _decoding(entry: Mapping[str, Any]) -> Decoding:
+    decoding = Decoding(**entry)
+    RunConfig("?", **asdict(decoding))  # it knows what is in range
+    return decoding
 
 
 def _texts(values: Sequence[object]) -> tuple[str, ...]:
@@ -222,9 +234,16 @@ def open_kept_tools(folder: Path, manifest: Manifest, search_key: str | None) ->
 
 
 def open_named_tools(names: tuple[str, ...], corpus: Path | None, search_key: str | None) -> dict[str, Tool]:
-    """Open tools by name; see `recmas_core.tools.open_tools`, and `open_kept_tools` for the key."""
+    """Open tools by name; see `recmas_core.tools.open_tools`, and `open_kept_tools` for the key.
+
+    A search with neither texts nor a key tells whoever calls it that there is nothing to search.
+    """
     if not names:
         return {}
-    from recmas_core.tools import open_tools  # the sandbox's and the search's libraries only where they are used
+    from recmas_core.tools import NoSearch, open_tools  # the sandbox's and the search's libraries only where used
 
-    return open_tools(names, corpus=corpus, search_key=search_key or os.environ.get(KEY_VARIABLE) or None)
+    key = search_key or os.environ.get(KEY_VARIABLE) or None
+    silent = NoSearch.name in names and corpus is None and not key
+    wanted = [name for name in names if not (silent and name == NoSearch.name)]
+    found = open_tools(wanted, corpus=corpus, search_key=key)
+    return {name: found[name] if name in found else NoSearch() for name in names}

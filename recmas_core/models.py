@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from recmas_core.errors import BadInput, SystemNotFound, UnsafeCheckpoint
+from recmas_core.placement import Placement, place
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -29,13 +30,13 @@ _NOT_MODEL = ("adapter_config.json",)  # transformers takes a folder that holds 
 _AGAIN = "Save or fetch it again."
 
 
-def load_language_model(folder: Path, *, name: str, dtype: torch.dtype) -> PreTrainedModel:
+def load_language_model(folder: Path, *, name: str, placement: Placement) -> PreTrainedModel:
     """The causal language model of a folder; of a multimodal one its text model.
 
     Args:
         folder: A transformers model's folder, weights as safetensors.
         name: What to call it in errors.
-        dtype: Its precision.
+        placement: Where to put it, in what precision.
 
     Raises:
         SystemNotFound: If there is no model in the folder.
@@ -51,7 +52,8 @@ def load_language_model(folder: Path, *, name: str, dtype: torch.dtype) -> PreTr
     try:
         with _without_adapter(folder) as plain:
             loaded: Any = kind.from_pretrained(
-                plain, config=text, dtype=dtype, use_safetensors=True, local_files_only=True,
+                plain, config=text, dtype=placement.torch_dtype, use_safetensors=True, local_files_only=True,
+                **_where(placement),
                 key_mapping=dict(_TEXT_PART) if text is not config else None, output_loading_info=True,
             )  # fmt: skip
     except (
@@ -65,10 +67,28 @@ def load_language_model(folder: Path, *, name: str, dtype: torch.dtype) -> PreTr
     for key, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
             raise UnsafeCheckpoint(where, f"has a weight that is not finite, {key!r}", "Take another checkpoint.")
-        parameter.data = parameter.data.clone()  # off the file's unaligned pages: the same sums, to the bit
+        if parameter.device.type == "cpu" and placement.bits is None:
+            parameter.data = parameter.data.clone()  # off the file's unaligned pages: the same sums, to the bit
+    if placement.bits is None and not placement.split:
+        model = place(model, placement.device)
     _check_causal(model, where)
     result: PreTrainedModel = model
     return result
+
+
+def _where(placement: Placement) -> dict[str, object]:
+    """Options of from_pretrained that put the weights where they belong as they are read."""
+    if placement.bits is None:
+        return {"device_map": "auto"} if placement.split else {}
+    from transformers import BitsAndBytesConfig
+
+    kind = placement.torch_dtype
+    kept = (
+        BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=kind)
+        if placement.bits == 4
+        else BitsAndBytesConfig(load_in_8bit=True)
+    )
+    return {"quantization_config": kept, "device_map": "auto" if placement.split else {"": placement.device}}
 
 
 def load_tokenizer(folder: Path, *, name: str) -> PreTrainedTokenizerBase:

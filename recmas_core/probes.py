@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from recmas_core.agents import Agent
 from recmas_core.engine import Prompts
@@ -64,9 +63,7 @@ def nearest(agent: Agent, vectors: Array, k: int = 5) -> list[tuple[Word, ...]]:
     Raises:
         DimensionMismatch: If the vectors are not as wide as the agent.
     """
-    words = agent.embed_all()
-    cosines = F.normalize(_rows(agent, vectors).float(), dim=-1) @ F.normalize(words.float(), dim=-1).T
-    return _top(agent, cosines, k)
+    return _words(agent, *agent.cosines(_rows(agent, vectors), k))
 
 
 @torch.no_grad()
@@ -117,7 +114,9 @@ def _rows(agent: Agent, vectors: Array) -> torch.Tensor:
 
 def _top(agent: Agent, scores: torch.Tensor, k: int) -> list[tuple[Word, ...]]:
     best = scores.topk(min(k, scores.shape[-1]), dim=-1)
-    rows: Sequence[tuple[list[float], list[int]]] = list(
-        zip(best.values.tolist(), best.indices.tolist(), strict=True)
-    )
+    return _words(agent, best.values, best.indices)
+
+
+def _words(agent: Agent, scores: torch.Tensor, ids: torch.Tensor) -> list[tuple[Word, ...]]:
+    rows: Sequence[tuple[list[float], list[int]]] = list(zip(scores.tolist(), ids.tolist(), strict=True))
     return [tuple(Word(agent.word(i), s) for s, i in zip(*row, strict=True)) for row in rows]

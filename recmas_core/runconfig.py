@@ -66,6 +66,21 @@ class Edit:
             object.__setattr__(self, "value", frozen_array(self.value))
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How a system's agents speak unless a run says otherwise.
+
+    Attributes:
+        temperature: 0 for the likeliest token, else the sampling temperature.
+        top_p: Share of probability kept when sampling.
+        max_new_tokens: Most tokens one decode may make.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 0.95
+    max_new_tokens: int = 256
+
+
 @dataclass(frozen=True, eq=False)
 class RunConfig:
     """Everything that decides a run, besides the system's weights.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Generator, Mapping
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,15 @@ from recmas_core.errors import BadInput, DimensionMismatch, SystemNotFound
 from recmas_core.patterns import ALONE, Pattern
 from recmas_core.prompts import RolePrompt, check_question_text
 from recmas_core.records import Edit, Event, RunConfig, Trace
+from recmas_core.runconfig import Decoding
 from recmas_core.stream import stream
 from recmas_core.tasks import Task
 
 if TYPE_CHECKING:
+    from recmas_core.house import House
     from recmas_core.tools.base import Tool
+
+_DECODING = Decoding()
 
 
 class System:
@@ -40,6 +45,8 @@ class System:
         alone: An agent taught to answer by itself, as a baseline.
         folder: Where it was loaded from.
         tools: The tools that roles of the pattern may call while they answer, by name.
+        decoding: How its agents speak unless a run says otherwise.
+        house: Where its agents live, and whether they share a device that is too small for all of them.
 
     Attributes:
         lock: Held while a model computes a step.
@@ -67,12 +74,14 @@ class System:
         alone: Agent | None = None,
         folder: Path | None = None,
         tools: Mapping[str, Tool] | None = None,
+        decoding: Decoding = _DECODING,
+        house: House | None = None,
     ) -> None:
         self.name, self.pattern, self.title = name, pattern, title or name
         self.agents, self.links, self.prompts = dict(agents), dict(links), dict(prompts)
         self.task, self.latent_steps, self.trained_steps = task, latent_steps, trained_steps
         self.untrained, self.alone, self.folder = untrained, alone, folder
-        self.tools = dict(tools or {})
+        self.tools, self.decoding, self.house = dict(tools or {}), decoding, house
         self.lock = threading.RLock()
         self.threads: bool | None = None
         missing = [role for role in self.roles if role not in self.agents]
@@ -132,7 +141,7 @@ class System:
         if unknown:
             todo = f"Known are {sorted(RunConfig.__dataclass_fields__)}."
             raise BadInput("options", f"include the unknown {sorted(unknown)}", todo)
-        options = {"latent_steps": self.latent_steps, "system": self.name, **options}
+        options = {"latent_steps": self.latent_steps, "system": self.name, **asdict(self.decoding), **options}
         options["edits"] = tuple(options.get("edits", ()))
         config = RunConfig(question=question, **options)
         self.check(question)
@@ -230,7 +239,7 @@ class System:
         )
         return System(
             f"{agent.name} alone", pattern, {"alone": agent}, {}, {"alone": prompt}, task=self.task,
-            latent_steps=self.latent_steps, tools=self.tools,
+            latent_steps=self.latent_steps, tools=self.tools, decoding=self.decoding, house=self.house,
         )  # fmt: skip
 
     def with_links(
@@ -259,6 +268,43 @@ class System:
         from recmas_core.folders import save_system
 
         save_system(self, Path(path))
+
+    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
+        """Put the system into a repository of the hub, from which `load_system(repo_id)` reads it back.
+
+        Args:
+            repo_id: "owner/name".
+            private: Whether only its owners may see it.
+            token: An access token with the right to write; else the one of `hf auth login`, or HF_TOKEN.
+
+        Returns:
+            The repository's address.
+
+        Raises:
+            PushFailed: If the hub does not take it.
+            BadInput: If that is no name of a repository, or it is public already and should not be.
+            WriteFailed: If there is no room for the files on this machine.
+        """
+        from recmas_core.released.pushing import push_folder
+
+        with tempfile.TemporaryDirectory(prefix="recmas-push-") as folder:
+            self.save(Path(folder, "system"))
+            return push_folder(Path(folder, "system"), repo_id, private=private, token=token)
+
+    def export_released(self, path: str | Path, *, task: str = "math", dtype: str = "bfloat16") -> Path:
+        """Write the public release's layout, which its own loader reads; see `released.save_released`.
+
+        Raises:
+            BadInput: If the release has no such pattern, form of link or task, or the folder is not empty.
+            WriteFailed: If it cannot be written.
+        """
+        from recmas_core.released.writing import save_released
+
+        return save_released(self, Path(path), task=task, dtype=dtype)
+
+    def fits(self, roles: Iterable[str]) -> bool:
+        """Whether the agents of these roles can be at work at the same time, where they compute."""
+        return self.house is None or self.house.fits(self.agents[role] for role in roles)
 
     def _check_tools(self, config: RunConfig) -> None:
         if config.tools:

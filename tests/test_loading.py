@@ -297,7 +297,7 @@ def test_agents_of_ones_own_know_no_world(assets: Path) -> None:
         ("mixture", {"math": "embedded:critic"}, r"roles \['code', 'science', 'summarizer'\] of 'mixture' have no"),
         ("sequential", {"critic": "embedded:juggler"}, "agent 'embedded:juggler' does not exist"),
         ("sequential", {"critic": "embedded:distillation/critic"}, "agent 'embedded:distillation/critic' does not"),
-        ("sequential", {"critic": "./nowhere"}, "agent 'nowhere' has no config.json"),
+        ("sequential", {"critic": "./nowhere"}, "agent './nowhere' does not exist"),
     ],
 )
 def test_who_cannot_be_found(assets: Path, pattern: str, agents: dict[str, str], said: str) -> None:

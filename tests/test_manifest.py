@@ -12,6 +12,7 @@ from test_run import assert_same
 
 import recmas_core as rm
 from recmas_core import manifest
+from recmas_core.tools import NoSearch
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,10 @@ def test_a_pattern_with_tools_and_no_system_of_its_own_opens_what_its_roles_name
     asked = opened(monkeypatch)
     shutil.copytree(assets / "sequential", tmp_path / "sequential")
     agents = {"reflector": "embedded:planner", "toolcaller": "embedded:critic"}
-    assert list(rm.build_system("deliberation", agents, assets=tmp_path).tools) == ["python", "search"]
-    assert asked == [(("python", "search"), None, None)]
+    tools = rm.build_system("deliberation", agents, assets=tmp_path).tools
+    assert list(tools) == ["python", "search"]
+    assert isinstance(tools["search"], NoSearch)
+    assert asked == [(("python",), None, None)]
     mine = {"python": Told("python"), "search": Told("search")}
     assert rm.build_system("deliberation", agents, assets=tmp_path, tools=mine).tools == mine
     assert len(asked) == 1

@@ -14,7 +14,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
 import recmas_core as rm
-from recmas_core.released.opening import Loading, open_released
+from recmas_core.hub import Hub
+from recmas_core.placement import Placement
+from recmas_core.progress import Loading
+from recmas_core.released.opening import open_released
 from recmas_core.released.styles import STYLES
 
 QUESTION = "What is 6 * 7?"
@@ -105,8 +108,8 @@ def recompute(style: str, folders: dict[str, Path], system: rm.System, *, rounds
 
 def test_every_released_system_equals_its_recomputation(release: tuple[str, dict[str, Path]]) -> None:
     style, folders = release
-    system = open_released(f"released:{style}", dtype="float32", get=folders.__getitem__)
-    trace = system.solve(QUESTION, rounds=3, latent_steps=3, max_new_tokens=6, tools=False)
+    system = open_released(f"released:{style}", placement=Placement(), hub=Hub.of(folders.__getitem__))
+    trace = system.solve(QUESTION, rounds=3, latent_steps=3, max_new_tokens=6, temperature=0, tools=False)
     expected = recompute(style, folders, system, rounds=3, m=3)
     assert len(trace.turns) == len(expected)
     for turn, wanted in zip(trace.turns[:-1], expected, strict=False):
@@ -116,7 +119,7 @@ def test_every_released_system_equals_its_recomputation(release: tuple[str, dict
 
 def test_the_text_model_alone_is_loaded_of_a_multimodal_one(release: tuple[str, dict[str, Path]]) -> None:
     style, folders = release
-    system = open_released(style, dtype="float32", get=folders.__getitem__)
+    system = open_released(style, placement=Placement(), hub=Hub.of(folders.__getitem__))
     for role, repository in STYLES[style].agents.items():
         names = [name for name, _ in system.agents[role].model.named_parameters()]
         assert not any("vision" in name or "projector" in name for name in names), repository
@@ -126,21 +129,22 @@ def test_the_text_model_alone_is_loaded_of_a_multimodal_one(release: tuple[str, 
 def test_what_is_opened_is_told_one_after_the_other(release: tuple[str, dict[str, Path]]) -> None:
     style, folders = release
     told: list[Loading] = []
-    open_released(style, get=folders.__getitem__, tell=told.append)
-    names = [STYLES[style].outer, *STYLES[style].agents.values(), ""]
+    open_released(style, hub=Hub.of(folders.__getitem__), tell=told.append)
+    names = [*(name.rpartition("/")[2] for name in STYLES[style].agents.values()), ""]
     assert [(each.what, each.done) for each in told] == [(name, i) for i, name in enumerate(names)]
 
 
 @pytest.mark.parametrize("style", ["sequential_light", "mixture"])
 def test_links_are_found_without_their_manifests(style: str, tmp_path: Path) -> None:
     folders = make_release(style, tmp_path, manifests=False)
-    system = open_released(style, get=folders.__getitem__)
+    system = open_released(style, hub=Hub.of(folders.__getitem__))
     assert set(system.links) == {edge.key for edge in system.pattern.edges}
 
 
 def test_the_task_chooses_the_links(tmp_path: Path) -> None:
     folders = make_release("distillation", tmp_path)
-    math, code = (open_released("distillation", task=task, get=folders.__getitem__) for task in ("math", "code"))
+    hub = Hub.of(folders.__getitem__)
+    math, code = (open_released("distillation", task=task, hub=hub) for task in ("math", "code"))
     for edge in math.links:
         a, b = (system.links[edge].state_dict()["proj1.weight"] for system in (math, code))
         assert not torch.equal(a, b)
@@ -152,7 +156,7 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     shard = sorted(folder.glob("model-*.safetensors"))[1]
     shard.unlink()
     with pytest.raises(rm.SystemNotFound, match=shard.name):
-        open_released("deliberation", get=folders.__getitem__)
+        open_released("deliberation", hub=Hub.of(folders.__getitem__))
     shutil.rmtree(folder)
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from recmas_core.errors import SystemNotFound
+from recmas_core.runconfig import Decoding
 
 ORGANISATION = "RecursiveMAS"
 PREFIX = "released:"
+DECODING = Decoding(temperature=0.6, top_p=0.95, max_new_tokens=2048)
 
 
 @dataclass(frozen=True)

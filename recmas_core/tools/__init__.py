@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from recmas_core.errors import BadInput
+from recmas_core.tools.absent import NoSearch
 from recmas_core.tools.base import ERROR, Tool
 from recmas_core.tools.python import PythonTool
 from recmas_core.tools.sandbox import SandboxUnavailable
@@ -13,7 +14,7 @@ from recmas_core.tools.search import CorpusSearch, Hit
 from recmas_core.tools.web import WebSearch
 
 __all__ = [
-    "ERROR", "CorpusSearch", "Hit", "PythonTool", "SandboxUnavailable", "Tool", "WebSearch", "open_tools",
+    "ERROR", "CorpusSearch", "Hit", "NoSearch", "PythonTool", "SandboxUnavailable", "Tool", "WebSearch", "open_tools",
 ]  # fmt: skip
 
 
