@@ -136,7 +136,8 @@ def load_member(folder: Path, member: Member, house: House) -> Agent:
 
 def save_agent(agent: Agent, folder: Path) -> None:
     """Write an agent as an ordinary model folder with its inner link beside it."""
-    agent.model.save_pretrained(folder)
+    # as the model is here: a text model taken out of a multimodal checkpoint would be written with that one's names
+    agent.model.save_pretrained(folder, save_original_format=False)
     agent.tokenizer.save_pretrained(folder)
     save_link(agent.inner, folder / "inner.safetensors")
 

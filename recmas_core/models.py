@@ -63,6 +63,7 @@ def load_language_model(folder: Path, *, name: str, placement: Placement) -> Pre
     model, info = loaded
     absent = sorted(info["missing_keys"])
     if absent:  # transformers would leave them at random
+        _check_saved_as(config, kind, where)
         raise UnsafeCheckpoint(where, f"lacks {len(absent)} of its weights, such as {absent[0]!r}", _AGAIN)
     for key, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
@@ -133,6 +134,14 @@ def _causal_class(config: PreTrainedConfig, where: str) -> Any:
         return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     except KeyError as error:
         raise BadInput(where, f"is no causal language model ({config.model_type})", unfit) from error
+
+
+def _check_saved_as(config: PreTrainedConfig, kind: Any, where: str) -> None:
+    """Tell a model that never had a head for words from one whose weights are missing."""
+    saved = [str(each) for each in config.architectures or ()]
+    if saved and kind.__name__ not in saved and not any("ForConditionalGeneration" in each for each in saved):
+        todo = "Take a causal language model, one that continues a text."
+        raise BadInput(where, f"is no causal language model: it was saved as {saved[0][:60]}", todo)
 
 
 @contextmanager

@@ -50,14 +50,21 @@ class Residence:
                 self._there.move_to_end(model)
                 return
             need = self.size(model)
-            while self._there and sum(self._there.values()) + need > self._room:
-                oldest, _ = self._there.popitem(last=False)
-                for tensor, home in self._kept[oldest]:
-                    tensor.data = home
-            for tensor, home in self._kept[model]:
-                tensor.data = home.to(self.device)
+            # a run computes in inference mode; tensors made in it could not be trained through later
+            with torch.inference_mode(False), torch.no_grad():
+                while self._there and sum(self._there.values()) + need > self._room:
+                    oldest, _ = self._there.popitem(last=False)
+                    for tensor, home in self._kept[oldest]:
+                        tensor.data = home
+                for tensor, home in self._kept[model]:
+                    tensor.data = home.to(self.device)
             self._there[model] = need
             self.moves += 1
+
+    @property
+    def present(self) -> tuple[PreTrainedModel, ...]:
+        """The models on the device, the one unused for longest first."""
+        return tuple(self._there)
 
     def fits(self, models: Iterable[PreTrainedModel]) -> bool:
         """Whether these models can be on the device at the same time."""

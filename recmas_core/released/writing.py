@@ -86,7 +86,8 @@ def _state(where: str, link: nn.Module, kind: type[nn.Module], dtype: str) -> di
 
 
 def _write_agent(agent: Agent, folder: Path) -> None:
-    agent.model.save_pretrained(folder)
+    # as the model is here: a text model taken out of a multimodal checkpoint would be written with that one's names
+    agent.model.save_pretrained(folder, save_original_format=False)
     agent.tokenizer.save_pretrained(folder)
 
 
