@@ -16,11 +16,18 @@ import gradio as gr
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from recmas_core.allowed import Allowance
 from recmas_core.errors import RecmasError
+from recmas_core.hub import HUB, looks_like_repository
+from recmas_core.released.styles import PREFIX
+from recmas_core.secrets import install_filter
 from visualizers.panels.api import Api
 from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.offers import Wanted
+from visualizers.panels.open_api import OpenApi
+from visualizers.panels.open_form import OpenForm, devices
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell, build_shell
 from visualizers.panels.train import build_train
@@ -29,6 +36,7 @@ from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
 
 TITLE = "RecMAS Explorer"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEAD = (
     f'<header class="recmas-head"><h1>{TITLE}</h1><p>Small language models that think together in latent space: '
     "no text passes between them, and only the last one speaks.</p></header>"
@@ -42,9 +50,14 @@ class Options:
     Attributes:
         host, port: Where to listen.
         threads: Threads that torch uses for one operation.
-        system: The system shown first: an embedded one, or a folder of one.
+        system: The system shown first: an embedded one, a folder of one, its repository on the hub, or one of the
+            public release, which is opened behind the page.
         assets: Where the embedded systems are; None for those that are shipped.
         share: Whether to ask gradio for a public address.
+        models: What visitors may open: "all", "released", "none", or patterns of names; None for everything where
+            only this machine reaches the page, else nothing.
+        folder: The only folder whose models visitors may name; None for any where only this machine reaches the page.
+        task, device, weights: How the first system is opened, if it is one of the public release.
     """
 
     host: str = "127.0.0.1"
@@ -53,18 +66,52 @@ class Options:
     system: str | None = None
     assets: Path | None = None
     share: bool = False
+    models: str | None = None
+    folder: Path | None = None
+    task: str = "math"
+    device: str | None = None
+    weights: str = "bfloat16"
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody but this machine's own users reaches the page."""
+        return self.host in _LOOPBACK and not self.share and "SPACE_ID" not in os.environ
+
+    @property
+    def allowance(self) -> Allowance:
+        """What visitors may open; what the operator has chosen is theirs too."""
+        models = self.models if self.models is not None else "all" if self.private else "none"
+        named = Allowance.parse(models, folder=self.folder, anywhere=self.private and self.folder is None)
+        return named.also(self.system) if self.system and self.system.startswith(PREFIX) else named
 
 
-def build_page(shelf: Shelf, shell: Shell, *, visitors: Visitors | None = None) -> gr.Blocks:
-    """The whole page, not yet served. A system is loaded when it is first looked at, if not before."""
-    visitors = Visitors(shelf.catalogue) if visitors is None else visitors
+def build_page(
+    shelf: Shelf,
+    shell: Shell,
+    *,
+    visitors: Visitors | None = None,
+    allowance: Allowance | None = None,
+    first: Wanted | None = None,
+) -> gr.Blocks:
+    """The whole page, not yet served. A system is loaded when it is first looked at, if not before.
+
+    Args:
+        shelf: The systems that can be run.
+        shell: The page's frame.
+        visitors: Who looks at what.
+        allowance: What else visitors may open; by default nothing.
+        first: What is opened for everybody.
+    """
+    visitors = Visitors(shelf.board) if visitors is None else visitors
+    allowance = Allowance.parse("none") if allowance is None else allowance
     with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         TrainApi(shelf, visitors).register()
+        OpenApi(shelf, allowance).register()
         gr.HTML(_HEAD, apply_default_css=False)
         with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
             with gr.Tab("Explore", id="explore"):
-                explore = build_explore(demo, shelf, Explore(shelf, visitors), shell)
+                explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, allowance, first)
             with gr.Tab("Train", id="train") as tab:
                 build_train(tabs, tab, Train(shelf, visitors), explore, shell)
     return demo.queue(default_concurrency_limit=32)
@@ -76,10 +123,13 @@ def serve(options: Options) -> None:
     Raises:
         RecmasError: If the system to show first does not exist.
     """
+    install_filter(os.environ)  # no key or token gets into a log
     torch.set_num_threads(options.threads)
     disable_progress_bar()  # weights load in a blink; the terminal is for the address
-    shelf, shell = Shelf(read_catalogue(options.system, assets=options.assets)), build_shell()
-    demo = build_page(shelf, shell)
+    wanted = wanted_of(options)
+    catalogue = read_catalogue(None if wanted else fetched(options.system), assets=options.assets)
+    shelf, shell = Shelf(catalogue), build_shell()
+    demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
     demo.launch(
         server_name=options.host,
         server_port=options.port,
@@ -99,8 +149,31 @@ def serve(options: Options) -> None:
         shelf.close()
 
 
+def wanted_of(options: Options) -> Wanted | None:
+    """The system of the public release that is to be opened behind the page; None if it is another one.
+
+    Raises:
+        RecmasError: If there is no such system, device or precision.
+    """
+    if options.system is None or not options.system.startswith(PREFIX):
+        return None
+    form = OpenForm(options.system, options.task, options.device or devices()[0], options.weights, ())
+    return form.wanted(options.allowance)
+
+
+def fetched(system: str | None) -> str | None:
+    """The folder of a system that lies on the hub; any other name as it is. The page waits for it.
+
+    Raises:
+        RecmasError: If it cannot be fetched.
+    """
+    if system is None or not looks_like_repository(system) or Path(system).is_dir():
+        return system
+    return str(HUB.get(system))
+
+
 def read_options(arguments: list[str] | None = None) -> Options:
-    """Options from the command line; host and port also from GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."""
+    """Options from the command line, else from the environment: GRADIO_SERVER_NAME, RECMAS_SYSTEM and so on."""
     parser = argparse.ArgumentParser(prog="app.py", description="Serve RecMAS Explorer, a page in the browser.")
     known = Options()
     host = os.environ.get("GRADIO_SERVER_NAME", known.host)
@@ -108,7 +181,31 @@ def read_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--host", default=host, help="where to listen (%(default)s)")
     parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
     parser.add_argument("--threads", type=int, default=known.threads, help="torch threads (%(default)s)")
-    parser.add_argument("--system", default=known.system, help="shown first: an embedded system, or a folder of one")
+    around = os.environ.get
+    parser.add_argument(
+        "--system", default=around("RECMAS_SYSTEM") or None,
+        help="shown first: an embedded system, a folder or repository of one, or released:<style> (RECMAS_SYSTEM)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", default=around("RECMAS_MODELS"),
+        help="what visitors may open: all, released, none, or names such as 'Qwen/*' with commas (RECMAS_MODELS)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models-folder", dest="folder", type=Path, default=around("RECMAS_MODELS_FOLDER") or None,
+        help="the only folder whose models visitors may name (RECMAS_MODELS_FOLDER)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--task", choices=("math", "code"), default=around("RECMAS_TASK", known.task),
+        help="which links of a released system (RECMAS_TASK)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default=around("RECMAS_DEVICE") or None,
+        help="where a released system computes: cpu, cuda:0, auto; a GPU if there is one (RECMAS_DEVICE)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", default=around("RECMAS_WEIGHTS", known.weights),
+        help="its weights: bfloat16, float16, float32, 8 or 4 bits (RECMAS_WEIGHTS)",
+    )  # fmt: skip
     parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
     return Options(**vars(parser.parse_args(arguments)))

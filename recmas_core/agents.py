@@ -193,7 +193,8 @@ class Agent:
             table, lengths = self._weight, self._lengths
             rows = vectors.to(table)
             # half precision is enough to find candidates, not to order them
-            found = ((rows @ table.T).float() / lengths.to(rows.device)).topk(min(_CANDIDATES * k, len(table)), dim=-1).indices
+            near = (rows @ table.T).float() / lengths.to(rows.device)
+            found = near.topk(min(_CANDIDATES * k, len(table)), dim=-1).indices
             exact = F.cosine_similarity(rows.float()[:, None], table[found].float(), dim=-1)
         best = exact.topk(k, dim=-1)
         return best.values, found.gather(-1, best.indices)

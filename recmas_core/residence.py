@@ -67,8 +67,8 @@ class Residence:
         return tuple(self._there)
 
     def fits(self, models: Iterable[PreTrainedModel]) -> bool:
-        """Whether these models can be on the device at the same time."""
-        return sum(self.size(model) for model in set(models)) <= self._room
+        """Whether these models can be on the device at the same time; those that live elsewhere take no room."""
+        return sum(self.size(model) for model in set(models) if model in self._kept) <= self._room
 
     def size(self, model: PreTrainedModel) -> int:
         """Bytes of a model's weights."""

@@ -14,7 +14,7 @@ from tiny import tiny_pattern_system
 import recmas_core as rm
 from recmas_core.records import Edit, Thought
 from visualizers.panels.cards import cards_html, cast_html, links_note
-from visualizers.panels.catalogue import Catalogue, read_catalogue
+from visualizers.panels.catalogue import Board, Catalogue, read_catalogue
 from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
@@ -49,7 +49,7 @@ class Page:
     """The handlers of a page, called as the page calls them."""
 
     def __init__(self, shelf: Shelf) -> None:
-        self.visitors = Visitors(shelf.catalogue)
+        self.visitors = Visitors(shelf.board)
         self.explore = Explore(shelf, self.visitors)
         self.choose = Choose(shelf, self.explore)
         self.request: Any = SimpleNamespace(session_hash="visitor")
@@ -280,7 +280,7 @@ def test_a_text_run_cannot_be_cut_and_says_so(page: Page) -> None:
 
 def test_visitors_are_bounded_and_old_ones_are_closed(catalogue: Catalogue, shelf: Shelf) -> None:
     now = [0.0]
-    visitors = Visitors(catalogue, limit=2, keep=100.0, clock=lambda: now[0])
+    visitors = Visitors(Board(catalogue), limit=2, keep=100.0, clock=lambda: now[0])
     first = visitors.get("a")
     page = Page(shelf)
     page.visitors._visitors["visitor"] = first
@@ -300,7 +300,7 @@ def test_visitors_are_bounded_and_old_ones_are_closed(catalogue: Catalogue, shel
 
 
 def test_a_visitor_keeps_what_was_typed_for_each_system(catalogue: Catalogue) -> None:
-    visitor = Visitor(catalogue)
+    visitor = Visitor(Board(catalogue))
     visitor.choose("loop", leaving=Asked("s1 4 + 4", 2, 3, 7))
     assert visitor.lineup.system == "loop4"
     visitor.choose("loop3")

@@ -107,7 +107,7 @@ class Page:
     """The handlers of a page and two visitors who call them."""
 
     def __init__(self, shelf: Shelf) -> None:
-        self.visitors = Visitors(shelf.catalogue)
+        self.visitors = Visitors(shelf.board)
         self.explore = Explore(shelf, self.visitors)
         self.choose = Choose(shelf, self.explore)
         self.train = Train(shelf, self.visitors)

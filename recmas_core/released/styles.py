@@ -24,7 +24,7 @@ class ReleasedStyle:
         pattern: Its pattern's name.
         agents: Each role's repository on the hub.
         outer: The repository of the outer links.
-        gigabytes: About how much memory all agents take in bf16.
+        billions: About how many parameters each role's agent has, in thousand millions; its text model alone.
         thoughts: Thoughts per turn by task, as released.
     """
 
@@ -33,8 +33,13 @@ class ReleasedStyle:
     pattern: str
     agents: Mapping[str, str]
     outer: str
-    gigabytes: float
+    billions: Mapping[str, float]
     thoughts: Mapping[str, int]
+
+    @property
+    def gigabytes(self) -> float:
+        """About how much memory the weights of all agents take in bfloat16, as released."""
+        return 2 * sum(self.billions.values())
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -43,38 +48,44 @@ class ReleasedStyle:
 
 
 def _style(
-    name: str, title: str, pattern: str, agents: Mapping[str, str], gigabytes: float, thoughts: Mapping[str, int]
+    name: str, title: str, pattern: str, agents: Mapping[str, tuple[str, float]], thoughts: Mapping[str, int]
 ) -> ReleasedStyle:
-    hub = {role: f"{ORGANISATION}/{title}-{rest}" for role, rest in agents.items()}
+    hub = {role: f"{ORGANISATION}/{title}-{rest}" for role, (rest, _) in agents.items()}
+    billions = {role: size for role, (_, size) in agents.items()}
     outer = f"{ORGANISATION}/{title}-Outerlinks"
-    return ReleasedStyle(name, title, pattern, MappingProxyType(hub), outer, gigabytes, MappingProxyType(thoughts))
+    return ReleasedStyle(
+        name, title, pattern, MappingProxyType(hub), outer, MappingProxyType(billions), MappingProxyType(thoughts)
+    )
 
 
 _MATH, _CODE = "math", "code"
 _STYLES = (
     _style(
         "sequential_light", "Sequential-Light", "sequential",
-        {"planner": "Planner-Qwen3-1.7B", "critic": "Critic-Llama3.2-1B", "solver": "Solver-Qwen2.5-Math-1.5B"},
-        9, {_MATH: 48, _CODE: 32},
+        {"planner": ("Planner-Qwen3-1.7B", 1.72), "critic": ("Critic-Llama3.2-1B", 1.24),
+         "solver": ("Solver-Qwen2.5-Math-1.5B", 1.54)},
+        {_MATH: 48, _CODE: 32},
     ),
     _style(
         "sequential_scaled", "Sequential-Scaled", "sequential",
-        {"planner": "Planner-Gemma3-4B", "critic": "Critic-Llama3.2-3B", "solver": "Solver-Qwen3.5-4B"},
-        23, {_MATH: 32, _CODE: 16},
+        {"planner": ("Planner-Gemma3-4B", 4.0), "critic": ("Critic-Llama3.2-3B", 3.21),
+         "solver": ("Solver-Qwen3.5-4B", 4.25)},
+        {_MATH: 32, _CODE: 16},
     ),
     _style(
         "mixture", "Mixture", "mixture",
-        {"math": "Math-DeepSeek-R1-Distill-Qwen-1.5B", "code": "Code-Qwen2.5-Coder-3B",
-         "science": "Science-BioMistral-7B", "summarizer": "Summarizer-Qwen3.5-2B"},
-        28, {_MATH: 32, _CODE: 16},
+        {"math": ("Math-DeepSeek-R1-Distill-Qwen-1.5B", 1.78), "code": ("Code-Qwen2.5-Coder-3B", 3.09),
+         "science": ("Science-BioMistral-7B", 7.24), "summarizer": ("Summarizer-Qwen3.5-2B", 1.9)},
+        {_MATH: 32, _CODE: 16},
     ),
     _style(
         "distillation", "Distillation", "distillation",
-        {"expert": "Expert-Qwen3.5-9B", "learner": "Learner-Qwen3.5-4B"}, 27, {_MATH: 32, _CODE: 16},
+        {"expert": ("Expert-Qwen3.5-9B", 9.25), "learner": ("Learner-Qwen3.5-4B", 4.25)}, {_MATH: 32, _CODE: 16},
     ),
     _style(
         "deliberation", "Deliberation", "deliberation",
-        {"reflector": "Reflector-Qwen3.5-4B", "toolcaller": "Toolcaller-Qwen3.5-4B"}, 17, {_MATH: 32, _CODE: 16},
+        {"reflector": ("Reflector-Qwen3.5-4B", 4.25), "toolcaller": ("Toolcaller-Qwen3.5-4B", 4.25)},
+        {_MATH: 32, _CODE: 16},
     ),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.patterns import Pattern
-from visualizers.panels.catalogue import Catalogue, Lineup, folder_offer
+from visualizers.panels.catalogue import Board, Catalogue, Lineup, Offer, folder_offer
 from visualizers.panels.notes import Notes
 from visualizers.panels.shelf import Entry, Shelf
 
@@ -27,11 +27,12 @@ class Belongings:
     """The trained links and the uploaded systems of a visitor, and the catalogue with them.
 
     Args:
-        catalogue: What everybody is offered.
+        board: What everybody is offered.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._shared, self._lock = catalogue, threading.Lock()
+    def __init__(self, board: Board) -> None:
+        self._board, self._lock = board, threading.Lock()
+        self._offers: tuple[Offer, ...] = ()
         self._trained: OrderedDict[Lineup, Entry] = OrderedDict()
         self._uploads: Shelf | None = None
         self._folder: Path | None = None
@@ -40,8 +41,8 @@ class Belongings:
     @property
     def catalogue(self) -> Catalogue:
         """What this visitor is offered."""
-        uploads = self._uploads
-        return self._shared if uploads is None else uploads.catalogue
+        shared, mine = self._board.catalogue, self._offers
+        return shared.with_offers(mine) if mine else shared
 
     @property
     def uploads(self) -> Shelf | None:
@@ -116,9 +117,10 @@ class Belongings:
             raise
         offer = replace(offer, title=f"{offer.title} (yours)", source=str(folder))
         with self._lock:
+            self._offers = (*self._offers, offer)
             if self._uploads is None:
-                self._uploads = shelf.beside(self._shared)
-            self._uploads.catalogue = self._uploads.catalogue.with_offers([offer])
+                self._uploads = shelf.beside(self._board.catalogue)
+            self._uploads.board.add(offer)
         return name
 
     def folder(self) -> Path:

@@ -99,7 +99,7 @@ def _options(catalogue: Catalogue, offer: Offer, title: str, own: str, chosen: s
     """All agents, grouped by the system they were made for; the role's own one first."""
     agents = catalogue.agents
     first = ""
-    if offer.folder is not None:
+    if offer.cast:
         mine = next((agent for agent in agents if agent.key == own), None)
         detail = "" if mine is None else f" · {measures(mine)}"
         first = _option(own, f"{title}'s own{detail}", chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,67 +14,10 @@ from recmas_core.manifest import read_manifest
 from recmas_core.patterns import Pattern, loop_pattern
 from recmas_core.records import MAX_LATENT_STEPS
 from recmas_core.tasks import TASKS, Task
+from visualizers.panels.offers import Home, Lineup, Offer
 
 OWN_LOOP = "Your own loop"
 LOOP_SIZES = (2, 3, 4, 5)
-_LOOP_THOUGHTS = 3
-
-
-@dataclass(frozen=True)
-class Lineup:
-    """A system of the page and the agent in each of its roles: what decides which models run.
-
-    Attributes:
-        system: A name that the catalogue knows.
-        agents: (role, agent's key) of every role, in the pattern's order.
-        links: Which links: "" for those that these agents come with, else the name of some that a visitor trained.
-    """
-
-    system: str
-    agents: tuple[tuple[str, str], ...]
-    links: str = ""
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where an agent was made: the folder of its system, and its role there."""
-
-    folder: Path
-    role: str
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One thing to choose on the page.
-
-    Attributes:
-        name: Its key.
-        title: The name to show.
-        patterns: Its pattern; or several, of which the reader chooses one by its number of agents.
-        folder: Where its own agents are; None where every agent is chosen by the reader.
-        task: The little world of its own agents.
-        thoughts: Thoughts per turn by default.
-        trained: Fewest and most thoughts per turn that its agents were taught; None if unknown.
-        own: For each role the key of the agent that comes with it; empty where there is none.
-        failure: Why it cannot be run, "" if it can.
-        source: What `load_system` takes, where that is not its name.
-    """
-
-    name: str
-    title: str
-    patterns: tuple[Pattern, ...] = ()
-    folder: Path | None = None
-    task: Task | None = None
-    thoughts: int = _LOOP_THOUGHTS
-    trained: tuple[int, int] | None = None
-    own: Mapping[str, str] = field(default_factory=dict)
-    failure: str = ""
-    source: str = ""
-
-    @property
-    def systems(self) -> tuple[str, ...]:
-        """The names of the systems it stands for, one for each of its patterns."""
-        return (self.name,) if len(self.patterns) == 1 else tuple(pattern.name for pattern in self.patterns)
 
 
 @dataclass(frozen=True)
@@ -131,7 +75,7 @@ class Catalogue:
         """
         offer, pattern = self._owner(system)
         roles = [role.name for role in pattern.roles]
-        if offer.folder is not None:
+        if offer.cast:
             return {role: offer.own[role] for role in roles}
         return {role: self.agents[i % len(self.agents)].key for i, role in enumerate(roles)}
 
@@ -154,13 +98,19 @@ class Catalogue:
 
     def with_offers(self, offers: Sequence[Offer]) -> Catalogue:
         """This catalogue with further systems, before the loops of one's own."""
-        folders = tuple(offer for offer in self.offers if offer.folder is not None or offer.failure)
-        rest = tuple(offer for offer in self.offers if offer not in folders)
+        named = {offer.name for offer in offers}
+        folders = tuple(each for each in self.offers if (each.cast or each.failure) and each.name not in named)
+        rest = tuple(each for each in self.offers if not (each.cast or each.failure))
         return Catalogue((*folders, *offers, *rest), self.agents, self.assets, self.trouble)
+
+    def without(self, name: str) -> Catalogue:
+        """This catalogue without an offer."""
+        left = tuple(offer for offer in self.offers if offer.name != name)
+        return Catalogue(left, self.agents, self.assets, self.trouble)
 
     def is_own(self, lineup: Lineup) -> bool:
         """Whether these are the agents that the system comes with."""
-        return self.offer(lineup.system).folder is not None and dict(lineup.agents) == self.own(lineup.system)
+        return self.offer(lineup.system).cast and dict(lineup.agents) == self.own(lineup.system)
 
     def home(self, lineup: Lineup, role: str) -> Home | None:
         """Where the agent of a role was made."""
@@ -174,7 +124,7 @@ class Catalogue:
     def task(self, lineup: Lineup) -> Task | None:
         """The little world of a system; for a loop the one that most of its agents know, the first of equals."""
         offer = self.offer(lineup.system)
-        if offer.folder is not None:
+        if offer.cast:
             return offer.task
         worlds = {agent.key: agent.task for agent in self.agents}
         known = Counter(worlds[key] for _, key in lineup.agents if worlds.get(key))
@@ -188,7 +138,7 @@ class Catalogue:
         offer = self.offer(lineup.system)
         homes = [agent.system for _, key in lineup.agents for agent in self.agents if agent.key == key]
         spans = [self._owners[home][0].trained for home in homes if home in self._owners]
-        if offer.folder is not None:
+        if offer.cast:
             spans.append(offer.trained)
         taught = [span for span in spans if span is not None]
         low, high = max((a for a, _ in taught), default=1), min((b for _, b in taught), default=MAX_LATENT_STEPS)
@@ -199,6 +149,32 @@ class Catalogue:
         if system not in self._owners:
             raise SystemNotFound(f"system {str(system)[:60]!r}", "is not offered", f"Choose one of {[*self._owners]}.")
         return self._owners[system]
+
+
+class Board:
+    """What everybody is offered: systems that somebody opens join it.
+
+    Args:
+        catalogue: What is there at first.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue, self._lock = catalogue, threading.Lock()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is offered now."""
+        return self._catalogue
+
+    def add(self, offer: Offer) -> None:
+        """Offer one thing more; nothing happens if it is there already."""
+        with self._lock:
+            self._catalogue = self._catalogue.with_offers([offer])
+
+    def remove(self, name: str) -> None:
+        """Take an offer back."""
+        with self._lock:
+            self._catalogue = self._catalogue.without(name)
 
 
 def read_catalogue(first: str | None = None, *, assets: Path | None = None) -> Catalogue:

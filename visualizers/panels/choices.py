@@ -13,8 +13,7 @@ from visualizers.panels.session import Job
 if TYPE_CHECKING:
     from recmas_core.system import System
 
-MAX_THOUGHTS = 16
-MAX_TOKENS = 160  # of one decode: a turn of the embedded agents has about seven words, several tool calls far more
+MAX_THOUGHTS = 80  # the most that the paper's agents make
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class Choices:
         reading: Reading | None = None if system.task is None else system.task.read(self.question)
         question = self.question if reading is None else reading.question
         config = system.config(
-            question, rounds=rounds, latent_steps=thoughts, seed=seed, mode=self.mode, max_new_tokens=MAX_TOKENS,
-            tools=bool(self.tools),
+            question, rounds=rounds, latent_steps=thoughts, seed=seed, mode=self.mode, tools=bool(self.tools),
         )  # fmt: skip
         return Job(config, reading, self.question)
 

@@ -175,7 +175,7 @@ class Choose:
             cast=cast_html(shelf.catalogue, lineup, system),
             links=links_html(visitor.belongings, lineup),
             cards=gr.skip() if cards is _SAME else cards,
-            agents=gr.Accordion(open=True) if offer.folder is None else gr.skip(),
+            agents=gr.Accordion(open=True) if not offer.cast else gr.skip(),
             tools=gr.Checkbox(visible=tools),
             toolnote=gr.HTML("" if system is None else tools_note(system), visible=tools),
             about=about_html(task),

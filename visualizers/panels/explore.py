@@ -8,9 +8,13 @@ from typing import Any
 
 import gradio as gr
 
+from recmas_core.allowed import Allowance
 from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.layout import Choosing, Showing, choosing, showing
+from visualizers.panels.offers import Wanted
+from visualizers.panels.open_handlers import Opening
+from visualizers.panels.open_layout import OpenParts, open_parts
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import OUTPUTS
@@ -27,19 +31,34 @@ class ExplorePage:
         choose: The handlers of its left side.
         everything: Options of an event that draws the whole tab, its inputs and outputs among them.
         go_on: Given such an event, sees to what comes once the agents are loaded.
+        more: The components that open further systems; None where this server opens none.
+        opening: Their handlers.
     """
 
     left: Choosing
     choose: Choose
     everything: dict[str, Any]
     go_on: Callable[[Any], None]
+    more: OpenParts | None
+    opening: Opening
 
 
-def build_explore(demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell) -> ExplorePage:
-    """Add the tab to the page that is being built (inside `with demo`)."""
+def build_explore(
+    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None = None
+) -> ExplorePage:
+    """Add the tab to the page that is being built (inside `with demo`).
+
+    Args:
+        demo: The page.
+        shelf: The systems that can be run.
+        handlers: The stage's handlers.
+        shell: The page's frame.
+        allowance: What else may be opened.
+        first: What to open for everybody.
+    """
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
-            left = choosing(shelf.catalogue, shelf.first, shell)
+            left, more = choosing(shelf.catalogue, shelf.first, shell, lambda: open_parts(allowance))
         with gr.Column(elem_id="recmas-stage", min_width=280):
             stage = showing(shelf.catalogue, shelf.first, shell)
     common: dict[str, Any] = {
@@ -52,7 +71,13 @@ def build_explore(demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell
     }  # fmt: skip
     _wire_run(demo, left, stage, handlers, common)
     _wire_view(stage, handlers, common)
-    return _wire_choices(demo, left, stage, shelf, handlers, common)
+    choose = Choose(shelf, handlers)
+    everything, go_on = _wire_choices(demo, left, stage, choose, handlers, common)
+    page = ExplorePage(
+        left, choose, everything, go_on, more, Opening(shelf, handlers, choose, allowance, first)
+    )
+    _wire_opening(demo, page)
+    return page
 
 
 def _wire_run(
@@ -83,9 +108,8 @@ def _wire_view(stage: Showing, handlers: Explore, common: dict[str, Any]) -> Non
 
 
 def _wire_choices(
-    demo: gr.Blocks, left: Choosing, stage: Showing, shelf: Shelf, handlers: Explore, common: dict[str, Any]
-) -> ExplorePage:
-    choose = Choose(shelf, handlers)
+    demo: gr.Blocks, left: Choosing, stage: Showing, choose: Choose, handlers: Explore, common: dict[str, Any]
+) -> tuple[dict[str, Any], Callable[[Any], None]]:
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
     waiting = private | {"concurrency_limit": None}
     setting = [stage.follow if name == "follow" else getattr(left, name) for name in SETTING]
@@ -110,4 +134,18 @@ def _wire_choices(
     left.examples.input(lambda text: text, left.examples, left.question, **private)
     left.dice.click(choose.draw, None, left.question, **private)
     left.thoughts.change(choose.trained, left.thoughts, left.trained, **private)
-    return ExplorePage(left, choose, everything, go_on)
+    return everything, go_on
+
+
+def _wire_opening(demo: gr.Blocks, page: ExplorePage) -> None:
+    parts, opening, everything = page.more, page.opening, page.everything
+    if parts is None:
+        return
+    common: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
+    for part in (parts.what, parts.task, parts.device, parts.weights):
+        part.input(opening.look, parts.form, [parts.outlook, parts.task, *parts.agents], **common)
+    showing = everything | {"queue": True, "outputs": [parts.progress, *everything["outputs"]]}
+    page.go_on(parts.open.click(opening.open, **showing | {"inputs": [*parts.form, *everything["inputs"]]}))
+    if opening.first is not None:
+        page.go_on(demo.load(opening.open_first, **showing))
+    parts.stop.click(opening.stop, None, parts.progress, **common | {"queue": False})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -20,6 +21,7 @@ from visualizers.panels.numbers import meters
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
 
+Further = TypeVar("Further")
 _KEYS = (
     ("S", "Step"), ("R", "Round"), ("G", "Run (go)"), ("P", "Pause"), ("X", "Reset"),
     ("← →", "one moment back, forward"), ("Home", "first thought"), ("End", "back to now"),
@@ -85,8 +87,10 @@ def html(value: str, name: str | None = None, **options: Any) -> gr.HTML:
     return gr.HTML(value, elem_id=None if name is None else f"recmas-{name}", apply_default_css=False, **options)
 
 
-def choosing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Choosing:
-    """The left side: what to run."""
+def choosing(
+    catalogue: Catalogue, lineup: Lineup, shell: Shell, more: Callable[[], Further]
+) -> tuple[Choosing, Further]:
+    """The left side: what to run; and what `more` made below the agents."""
     task, offer = catalogue.task(lineup), catalogue.offer(lineup.system)
     examples_shown, has_tools = examples_of(task), any(role.tools for role in catalogue.pattern(lineup.system).roles)
     fields = {"js_on_load": "recmas.fields(element, trigger, watch, 'choose', 'cast', 'train');", "head": shell.head}
@@ -120,8 +124,9 @@ def choosing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Choosing:
         True, label="Tools may be called", elem_id="recmas-tools", container=False, visible=has_tools, min_width=120
     )
     toolnote = html("", "toolnote", visible=has_tools)
-    with gr.Accordion("Agents", open=offer.folder is None, elem_id="recmas-agents") as agents:
+    with gr.Accordion("Agents", open=not offer.cast, elem_id="recmas-agents") as agents:
         cast = html(cast_html(catalogue, lineup, None), "cast", **fields)
+    further = more()
     with gr.Accordion("About this little world", open=False):
         about = html(about_html(task), "about")
     with gr.Accordion("Keyboard", open=False):
@@ -130,7 +135,7 @@ def choosing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Choosing:
     return Choosing(
         cards, links, question, note, examples, dice, rounds, thoughts, seed, trained, step, round_, run, pause, reset,
         mode, pace, tools, toolnote, agents, cast, about,
-    )  # fmt: skip
+    ), further  # fmt: skip
 
 
 def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell) -> Showing:

@@ -11,17 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recmas_core.errors import BadInput
+from recmas_core.hub import Hub
+from recmas_core.memory import TooLarge
 from recmas_core.patterns import Pattern
+from recmas_core.progress import Loading
 from visualizers.own_thread import OwnThread
 from visualizers.panels.atlas import Atlas
-from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.catalogue import Board, Catalogue
 from visualizers.panels.notes import Notes
+from visualizers.panels.offers import Lineup, Offer, Wanted
+from visualizers.panels.wanted import free_memory, open_wanted, recast
 from visualizers.projection import Projector, load_maps
 
 if TYPE_CHECKING:
     from recmas_core.system import System
     from recmas_core.tools import Tool
 
+_OPENED = 2  # systems of the release or of visitors' own agents: gigabytes each
 _CHOICES = 12  # line-ups of visitors' own choice kept at once; each is a few MB
 _log = logging.getLogger("recmas.page")
 
@@ -41,10 +48,16 @@ class Shelf:
     Args:
         catalogue: What is offered.
         umap_thread: The thread in which umap-learn works; a new one if None.
+        hub: Where repositories come from.
     """
 
-    def __init__(self, catalogue: Catalogue, *, umap_thread: OwnThread | None = None) -> None:
-        self.catalogue = catalogue
+    def __init__(
+        self, catalogue: Catalogue, *, umap_thread: OwnThread | None = None, hub: Hub | None = None
+    ) -> None:
+        self.hub = hub
+        self.board = Board(catalogue)
+        self._progress: dict[Lineup, Loading] = {}
+        self._stopped: set[Lineup] = set()
         self._lock = threading.Lock()
         self._entries: OrderedDict[Lineup, Future[Entry]] = OrderedDict()
         self._projectors: dict[Path, Projector] = {}
@@ -53,6 +66,11 @@ class Shelf:
     def beside(self, catalogue: Catalogue) -> Shelf:
         """Another shelf, for other offers, that shares only the thread of umap-learn."""
         return Shelf(catalogue, umap_thread=self._umap_thread)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is offered now."""
+        return self.board.catalogue
 
     @property
     def first(self) -> Lineup:
@@ -71,8 +89,10 @@ class Shelf:
                 self._entries.move_to_end(lineup)
                 return known
             future = self._entries[lineup] = Future()
-            for old in [key for key in self._entries if not self.catalogue.is_own(key)][:-_CHOICES]:
-                del self._entries[old]
+            own = {key: self.catalogue.is_own(key) for key in self._entries}
+            opened = [key for key in self._entries if self.catalogue.offer(key.system).wanted is not None]
+            for old in (*[key for key in own if not own[key]][:-_CHOICES], *opened[:-_OPENED]):
+                self._entries.pop(old, None)
         threading.Thread(target=self._work, args=(lineup, future), name="load system", daemon=True).start()
         return future
 
@@ -89,6 +109,23 @@ class Shelf:
         with self._lock:
             known = self._entries.get(lineup)
         return known.result() if known is not None and known.done() and known.exception() is None else None
+
+    def progress(self, lineup: Lineup) -> Loading | None:
+        """How far the loading of a line-up has come; None before it has said anything."""
+        return self._progress.get(lineup)
+
+    def stop(self, lineup: Lineup) -> None:
+        """End the loading of a line-up at the next chance; nothing happens when it is there already."""
+        with self._lock:
+            future = self._entries.get(lineup)
+            if future is not None and not future.done():
+                self._stopped.add(lineup)
+
+    def withdraw(self, lineup: Lineup) -> None:
+        """Offer a system that could not be opened no more."""
+        with self._lock:
+            self._entries.pop(lineup, None)
+        self.board.remove(lineup.system)
 
     def projector_status(self, lineup: Lineup) -> str:
         """What places the points on the maps: see `Projector.status`; "loading" before the maps are read."""
@@ -117,21 +154,57 @@ class Shelf:
             future.set_result(self._make(lineup))
         except BaseException as error:  # handed to whoever asks for the system
             future.set_exception(error)
+        finally:
+            self._progress.pop(lineup, None)
+            self._stopped.discard(lineup)
 
     def _make(self, lineup: Lineup) -> Entry:
         import recmas_core as rm
 
         catalogue = self.catalogue
         offer = catalogue.offer(lineup.system)
-        if catalogue.is_own(lineup):
+        if offer.wanted is not None:
+            system = self._opened(lineup, offer, offer.wanted)
+        elif catalogue.is_own(lineup):
             system = rm.load_system(offer.source or offer.name, assets=catalogue.assets)
-            threading.Thread(target=_warm, args=(system.tools,), name="warm tools", daemon=True).start()
         else:
             # the same tools as the system's own agents use: their sandbox is warm, and started once
-            own = None if offer.folder is None else self.entry(catalogue.lineup(lineup.system)).system.tools
+            own = None if not offer.cast else self.entry(catalogue.lineup(lineup.system)).system.tools
             pattern = catalogue.pattern(lineup.system).name
             system = rm.build_system(pattern, dict(lineup.agents), tools=own, assets=catalogue.assets)
+        if catalogue.is_own(lineup):
+            threading.Thread(target=_warm, args=(system.tools,), name="warm tools", daemon=True).start()
         return Entry(system, Notes(system), self._atlas(lineup))
+
+    def _opened(self, lineup: Lineup, offer: Offer, wanted: Wanted) -> System:
+        if not self.catalogue.is_own(lineup):
+            base = self.entry(self.catalogue.lineup(lineup.system)).system
+            return recast(base, dict(offer.own), dict(lineup.agents), wanted, self.catalogue.assets)
+
+        def tell(loading: Loading) -> None:
+            if lineup in self._stopped:
+                raise BadInput("opening", "was stopped", "What was fetched is kept: open it again to go on.")
+            self._progress[lineup] = loading
+
+        try:
+            return open_wanted(wanted, self.hub, self.catalogue.assets, tell)
+        except TooLarge:
+            if not self._close_others(lineup):
+                raise
+        return open_wanted(wanted, self.hub, self.catalogue.assets, tell)
+
+    def _close_others(self, lineup: Lineup) -> bool:
+        """Let go of opened systems to make room for another one; returns whether there were any."""
+        with self._lock:
+            others = [
+                key
+                for key, future in self._entries.items()
+                if key.system != lineup.system and future.done() and self.catalogue.offer(key.system).wanted is not None
+            ]
+            for key in others:
+                del self._entries[key]
+        free_memory()
+        return bool(others)
 
     def _atlas(self, lineup: Lineup) -> Atlas:
         homes = {role: self.catalogue.home(lineup, role) for role, _ in lineup.agents}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from visualizers.panels.belongings import Belongings
-from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.catalogue import Board, Catalogue, Lineup
 from visualizers.panels.gate import Gate
 from visualizers.panels.mapview import Shown
 from visualizers.panels.session import Session
@@ -34,21 +34,24 @@ class Visitor:
     """One visitor. Every line-up has a session of its own, so that no run is lost by looking at another system.
 
     Args:
-        catalogue: What everybody can choose.
+        board: What everybody can choose.
         gate: Lets a few visitors' trainings work at once.
         clock: Seconds, monotonic; for tests.
 
     Attributes:
         belongings: What is this visitor's alone.
         training: Their training.
+        opening: The system that is opened for them just now, None if none is.
         shown_map: The map that they chose on the Train tab, None before they did.
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
+        self, board: Board, *, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.belongings, self.training = Belongings(catalogue), TrainSession(gate or Gate(1))
+        catalogue = board.catalogue
+        self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
         self.shown_map: Shown | None = None
+        self.opening: Lineup | None = None
         self._clock, self._lock = clock, threading.Lock()
         self._system = catalogue.systems[0]
         several = [offer for offer in catalogue.offers if len(offer.patterns) > 1]
@@ -156,7 +159,7 @@ class Visitors:
     """All visitors, by session hash. Bounded: the ones unused for longest are closed first.
 
     Args:
-        catalogue: What they can choose.
+        board: What they can choose.
         limit: Most visitors kept.
         keep: Seconds after their last use for which a visitor is kept.
         trainings: How many of them train at once; others wait.
@@ -165,14 +168,14 @@ class Visitors:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        board: Board,
         *,
         limit: int = 256,
         keep: float = 3600.0,
         trainings: int = TRAININGS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._catalogue, self._limit, self._keep, self._clock = catalogue, limit, keep, clock
+        self._board, self._limit, self._keep, self._clock = board, limit, keep, clock
         self.gate = Gate(trainings)
         self._lock = threading.Lock()
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
@@ -183,7 +186,7 @@ class Visitors:
             visitor = self._visitors.get(key)
             if visitor is None:
                 visitor = self._visitors[key] = Visitor(
-                    self._catalogue, gate=self.gate, clock=self._clock
+                    self._board, gate=self.gate, clock=self._clock
                 )
             visitor.used = self._clock()
             self._visitors.move_to_end(key)

@@ -1,0 +1,71 @@
+"""The named API endpoint that opens further systems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import gradio as gr
+
+from recmas_core.allowed import Allowance
+from recmas_core.errors import BadInput
+from visualizers.panels.api import as_gradio_errors
+from visualizers.panels.open_form import OWN, OpenForm, devices
+from visualizers.panels.shelf import Shelf
+
+_LOOK = 0.3  # seconds between two looks at how far it has come
+
+
+class OpenApi:
+    """The endpoint of one page.
+
+    Args:
+        shelf: The systems that can be run.
+        allowance: What may be opened.
+    """
+
+    def __init__(self, shelf: Shelf, allowance: Allowance) -> None:
+        self._shelf, self._allowance = shelf, allowance
+
+    def register(self) -> None:
+        """Add the endpoint to the page that is being built."""
+        gr.api(self.open, api_name="open", concurrency_limit=32)
+
+    def open(
+        self, system: str, agents: dict | None = None, task: str = "math", device: str = "", weights: str = "bfloat16"
+    ) -> Iterator[dict]:
+        """Open a system of the public release, or a pattern with models for its roles; stream how far it has come.
+
+        The last thing it gives is {"system": the name that `run` and the others take}.
+        """
+        with as_gradio_errors():
+            if agents is not None and not isinstance(agents, dict):
+                raise BadInput("agents", f"is {str(agents)[:40]!r}", 'Give {"role": "owner/name"}.')
+            form = OpenForm(f"{OWN}{system}" if agents else system, task, device or devices()[0], weights, ())
+            roles = [role.name for role in form.pattern.roles]
+            unknown = sorted(set(agents or {}) - set(roles))
+            if unknown:
+                raise BadInput("agents", f"name the roles {unknown}", f"The roles are {roles}.")
+            named = tuple((agents or {}).get(role) for role in roles)
+            wanted = OpenForm(form.what, form.task, form.device, form.weights, named).wanted(self._allowance)
+            offer = wanted.offer()
+            self._shelf.board.add(offer)
+            lineup = self._shelf.catalogue.lineup(offer.name)
+            try:
+                future = self._shelf.load(lineup)
+                before = None
+                while not future.done():
+                    now = self._shelf.progress(lineup)
+                    if now is not None and now != before:
+                        yield {"type": "loading", **asdict(now)}
+                        before = now
+                    time.sleep(_LOOK)
+                future.result()
+            except GeneratorExit:
+                self._shelf.stop(lineup)
+                raise
+            except Exception:
+                self._shelf.withdraw(lineup)
+                raise
+            yield {"type": "open", "system": offer.name}

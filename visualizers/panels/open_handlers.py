@@ -1,0 +1,136 @@
+"""Opening a released system, or agents of one's own: with progress, a way to stop, nothing lost if it fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from recmas_core.allowed import Allowance
+from recmas_core.errors import RecmasError
+from visualizers.panels.choose_handlers import SETTING, Choose
+from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.offers import Lineup, Wanted
+from visualizers.panels.open_form import MOST_ROLES, OpenForm, failed_html, outlook, progress_html
+from visualizers.panels.shelf import Shelf
+from visualizers.panels.stage import OUTPUTS, Controls, say_error
+from visualizers.panels.visitors import Visitor
+
+_LOOK = 0.3  # seconds between two looks at how far it has come
+FIELDS = 4 + MOST_ROLES
+Outputs = tuple[Any, ...]
+
+
+class Opening:
+    """The handlers of one page.
+
+    Args:
+        shelf: The systems that can be run.
+        explore: The handlers of the stage.
+        choose: The handlers of the left side.
+        allowance: What may be opened.
+        first: What the server's operator wants opened for everybody; None for nothing.
+    """
+
+    def __init__(
+        self, shelf: Shelf, explore: Explore, choose: Choose, allowance: Allowance, first: Wanted | None
+    ) -> None:
+        self._shelf, self._explore, self._choose = shelf, explore, choose
+        self._allowance, self.first = allowance, first
+
+    def look(self, *values: Any) -> Outputs:
+        """What the form asks for now: (outlook, links' task, a field for each role)."""
+        form = OpenForm(*values[:4], values[4:])
+        try:
+            roles = form.pattern.roles
+        except RecmasError as error:
+            return failed_html(say_error(error)), gr.skip(), *(gr.skip() for _ in range(MOST_ROLES))
+        own = form.style is None
+        fields = [
+            gr.Textbox(label=roles[i].title if i < len(roles) else "", visible=own and i < len(roles))
+            for i in range(MOST_ROLES)
+        ]
+        return outlook(form), gr.Radio(visible=not own), *fields
+
+    def open(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
+        """Open what the form asks for, and look at it: (progress, setting ..., stage ...)."""
+        form, controls = OpenForm(*values[:4], values[4:FIELDS]), Controls(*values[FIELDS:])
+        visitor = self._explore.visitor(request)
+        try:
+            wanted = form.wanted(self._allowance)
+        except Exception as error:
+            yield self._only(failed_html(say_error(error)))
+            return
+        yield from self._show(visitor, wanted, controls)
+
+    def open_first(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
+        """What the operator chose, for somebody who has just come; the embedded systems are there meanwhile."""
+        if self.first is None:
+            yield self._only("")
+            return
+        yield from self._show(self._explore.visitor(request), self.first, Controls(*values), asked=False)
+
+    def stop(self, request: gr.Request) -> str:
+        """End an opening at the next chance."""
+        lineup = self._explore.visitor(request).opening
+        if lineup is None:
+            return ""
+        self._shelf.stop(lineup)
+        return '<p class="recmas-hint">Stopping …</p>'
+
+    def begin(self, wanted: Wanted) -> Lineup:
+        """Begin to load a system for everybody; returns the line-up to wait for.
+
+        Raises:
+            RecmasError: If it cannot be offered.
+        """
+        offer = wanted.offer()
+        self._shelf.board.add(offer)
+        lineup = self._shelf.catalogue.lineup(offer.name)
+        self._shelf.load(lineup)
+        return lineup
+
+    def _show(
+        self, visitor: Visitor, wanted: Wanted, controls: Controls, *, asked: bool = True
+    ) -> Iterator[Outputs]:
+        """Open it and look at it.
+
+        Args:
+            visitor: For whom.
+            wanted: What.
+            controls: What is typed now.
+            asked: Whether they asked for it themselves: else a run of theirs is not taken away.
+        """
+        lineup: Lineup | None = None
+        before = visitor.lineup
+        try:
+            lineup = self.begin(wanted)
+            visitor.opening = lineup
+            future = self._shelf.load(lineup)
+            said = ""
+            while not future.done():
+                shown = progress_html(self._shelf.progress(lineup))
+                if shown != said:
+                    yield self._only(shown)
+                    said = shown
+                time.sleep(_LOOK)
+            future.result()
+            title = self._shelf.catalogue.offer(lineup.system).title
+            busy = visitor.lineup != before or visitor.session.moment.trace is not None
+            if not asked and busy:
+                yield self._only(f'<p class="recmas-hint"><b>{title}</b> is open: choose it among the patterns.</p>')
+                return
+            done = f'<p class="recmas-hint" role="status"><b>{title}</b> is open.</p>'
+            yield (done, *self._choose.use(visitor, lineup, controls))
+        except Exception as error:
+            if lineup is not None:
+                self._shelf.withdraw(lineup)
+            yield self._only(failed_html(say_error(error)))
+        finally:
+            visitor.opening = None
+
+    @staticmethod
+    def _only(progress: str) -> Outputs:
+        return (progress, *(gr.skip() for _ in (*SETTING, *OUTPUTS)))
