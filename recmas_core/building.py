@@ -12,16 +12,17 @@ import torch
 from torch import nn
 
 from recmas_core.agents import Agent
-from recmas_core.errors import SystemNotFound
+from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.folders import link_path, load_agent, load_link, load_member
 from recmas_core.links import OuterLink
 from recmas_core.loading import EMBEDDED, assets_folder, embedded_agents, embedded_systems
 from recmas_core.manifest import FILE, Manifest, open_kept_tools, open_named_tools, read_manifest
 from recmas_core.patterns import Pattern, get_pattern
 from recmas_core.placement import place
-from recmas_core.prompts import prompt_for
+from recmas_core.prompts import Wording, prompt_for
 from recmas_core.system import System
 from recmas_core.tasks import Task
+from recmas_core.wordings import WORDINGS, read_wordings
 
 if TYPE_CHECKING:
     from recmas_core.tools.base import Tool
@@ -55,6 +56,7 @@ def build_system(
     seed: int = 0,
     tools: Mapping[str, Tool] | None = None,
     search_key: str | None = None,
+    wordings: Path | None = None,
     assets: Path | None = None,
 ) -> System:
     """Put a system together from agents of your choice.
@@ -76,13 +78,17 @@ def build_system(
         seed: Seed of the new links.
         tools: The tools to give it, by name; by default those of the embedded system of this pattern are opened.
         search_key: Key of a web search, as for `load_system`.
+        wordings: A file of prompts for agents that understand any role, see `wordings.read_wordings`. Agents that were
+            taught their prompts keep them.
         assets: Where embedded systems are.
 
     Raises:
         SystemNotFound: If the pattern, a role or an agent does not exist, or a role is left without an agent.
         UnsafeCheckpoint: If a file is damaged.
+        BadInput: If wordings are given, but none of the agents reads them, or one was taught others; or they are none.
     """
     shape, assets = get_pattern(pattern), assets or assets_folder()
+    known = WORDINGS if wordings is None else read_wordings(wordings)
     own = read_manifest(assets / pattern) if pattern in embedded_systems(assets) else None
     specs = _complete(shape, agents, own, assets)
     with torch.random.fork_rng(devices=[]):  # whoever builds a system finds torch's own seed as it was
@@ -97,13 +103,15 @@ def build_system(
             open_kept_tools(assets / pattern, own, search_key) if own else open_named_tools(needed, None, search_key)
         )
     members = {role: choice.agent for role, choice in chosen.items()}
+    if wordings is not None:
+        _check_wordings(members, known)
     same = all(_is_own(choice.home, role, assets / pattern) for role, choice in chosen.items())
     return System(
         pattern if same else f"{pattern} (own choice)",
         shape,
         members,
         links,
-        {role: prompt_for(role, members, shape) for role in members},
+        {role: prompt_for(role, members, shape, known) for role in members},
         title=shape.title,
         task=task,
         latent_steps=latent_steps,
@@ -112,6 +120,20 @@ def build_system(
         tools=tools,
         folder=assets / pattern if same else None,
     )
+
+
+def _check_wordings(members: Mapping[str, Agent], wordings: Mapping[str, Wording]) -> None:
+    """Refuse wordings that would change what an agent was taught with, or that nobody reads."""
+    taught = {agent.wording for agent in members.values() if agent.wording in WORDINGS} - {
+        name for name, wording in WORDINGS.items() if wording.any_role
+    }
+    for name in sorted(taught):
+        if wordings[name] != WORDINGS[name]:
+            what = f"change {name!r}, the prompts with which some of these agents were taught"
+            raise BadInput("wordings", what, f"Leave {name!r} out of the file.")
+    if taught.issuperset(agent.wording for agent in members.values()):
+        what = "were given, but all of these agents keep the prompts with which they were taught"
+        raise BadInput("wordings", what, "Leave them out, or choose agents that follow instructions.")
 
 
 def _complete(

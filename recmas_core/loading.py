@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from recmas_core.errors import SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import BadInput, SystemNotFound, UnsafeCheckpoint
 from recmas_core.folders import load_folder
 from recmas_core.manifest import FILE, inside, read_manifest
 from recmas_core.patterns import PATTERNS
@@ -103,6 +103,7 @@ def load_system(
     dtype: str = "float32",
     task: str = "math",
     search_key: str | None = None,
+    wordings: Path | None = None,
     assets: Path | None = None,
 ) -> System:
     """Load a system.
@@ -116,17 +117,24 @@ def load_system(
         task: "math" or "code": which links to take of a released system that keeps them per task.
         search_key: Key of Tavily's web search, for systems whose agents search: it takes the place of the texts that
             come with the system. Without it the environment variable TAVILY_API_KEY is asked.
+        wordings: A file of prompts for the agents of a released system, see `wordings.read_wordings`.
         assets: Where embedded systems are; the shipped ones by default.
 
     Raises:
         SystemNotFound: If there is no such system.
         FetchFailed: If its files have to come from the hub, and do not.
         UnsafeCheckpoint: If its files are damaged.
+        BadInput: If wordings are given for a system that has prompts of its own, or are none.
     """
     if name.startswith(RELEASED_PREFIX):
         from recmas_core.released.opening import open_released
 
-        return open_released(name, task=task, device=device, dtype=dtype, search_key=search_key)
+        return open_released(
+            name, task=task, device=device, dtype=dtype, search_key=search_key, wordings=wordings
+        )  # fmt: skip
+    if wordings is not None:
+        what = f"were given for {name!r}, whose agents know the prompts in its {FILE}, and were taught with them"
+        raise BadInput("wordings", what, "Leave them out; they are for released systems and for agents of your choice.")
     shipped = embedded_systems(assets)
     folder = (assets or assets_folder()) / name if name in shipped else Path(name)
     if not folder.is_dir() and name.count("/") == 1 and not name.startswith((".", "/", "~")):

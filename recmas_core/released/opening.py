@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -16,12 +17,13 @@ from recmas_core.manifest import KEY_VARIABLE, open_named_tools
 from recmas_core.models import load_language_model, load_tokenizer
 from recmas_core.patterns import get_pattern
 from recmas_core.placement import place, precision
-from recmas_core.prompts import prompt_for
+from recmas_core.prompts import Wording, prompt_for
 from recmas_core.released.fetching import Fetch, complete, fetch
 from recmas_core.released.layouts import released_layout
 from recmas_core.released.reading import read_inner_link, read_outer_links
 from recmas_core.released.styles import PREFIX, released_style
 from recmas_core.system import System
+from recmas_core.wordings import WORDINGS, read_wordings
 
 if TYPE_CHECKING:
     from recmas_core.tools.base import Tool
@@ -50,12 +52,14 @@ def open_released(
     dtype: str = "bfloat16",
     tools: Mapping[str, Tool] | None = None,
     search_key: str | None = None,
+    wordings: Path | None = None,
     get: Fetch = fetch,
     tell: Callable[[Loading], None] = lambda _: None,
 ) -> System:
     """A system of the public release, its agents opened one after the other.
 
-    The words of the prompts are this project's own: released links may be sensitive to how they were worded.
+    The words of the prompts are this project's own: released links may be sensitive to how they were worded. A file of
+    wordings puts others in their place: those of "general", or of a wording with the system's own name.
 
     Args:
         name: "released:sequential_light" and so on, see `STYLES`.
@@ -64,6 +68,7 @@ def open_released(
         dtype: Its precision.
         tools: The tools its roles may call; by default those that its pattern names are opened.
         search_key: Key of a web search, as for `load_system`.
+        wordings: A file of prompts, see `wordings.read_wordings`.
         get: Gives the folder of a repository.
         tell: Told what is opened.
 
@@ -72,9 +77,10 @@ def open_released(
         FetchFailed: If a repository cannot be fetched.
         UnsafeCheckpoint: If a file is damaged, or more than tensors.
         DimensionMismatch: If a link does not fit its agents.
-        BadInput: If there is no such task.
+        BadInput: If there is no such task, or a wording is none.
     """
     style = released_style(name)
+    own = _wordings(f"{PREFIX}{style.name}", wordings)
     pattern = get_pattern(style.pattern)
     layout = released_layout(pattern)
     layout.check_task(task)
@@ -110,11 +116,20 @@ def open_released(
         pattern,
         agents,
         links,
-        {role: prompt_for(role, agents, pattern) for role in agents},
+        {role: prompt_for(role, agents, pattern, own) for role in agents},
         title=style.title.replace("-", " "),
         latent_steps=style.thoughts.get(task, min(style.thoughts.values())),
         tools=tools,
     )
+
+
+def _wordings(system: str, path: Path | None) -> Mapping[str, Wording]:
+    """The wordings a released system's agents read: where one bears the system's name, it is what they know."""
+    found = WORDINGS if path is None else read_wordings(path)
+    for name in found:
+        if name.startswith(PREFIX):
+            released_style(name)  # a name that is misspelt would never be read
+    return {**found, Agent.WORDING: found.get(system, found[Agent.WORDING])}
 
 
 def _filled(link: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
