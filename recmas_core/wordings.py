@@ -80,6 +80,7 @@ def _wording(name: str, tables: Table) -> Wording:
     if not isinstance(any_role, bool):
         raise BadInput(where, f"has any_role = {any_role!r}", "Write true or false.")
     common = {key: table[key] for key in _PROMPT & set(table)}
+    other = _prompt(where, common)  # first: what is wrong with all roles is said of the wording
     roles = {}
     for role, entry in _table(f"{where}, roles", table.get("roles", {})).items():
         place = f"{where}, role {role!r}"
@@ -89,7 +90,7 @@ def _wording(name: str, tables: Table) -> Wording:
         role: _text(f"{where}, words", role, word)
         for role, word in _table(f"{where}, words", table.get("words", {})).items()
     }
-    return Wording(name, _prompt(where, common), MappingProxyType(roles), MappingProxyType(words), any_role)
+    return Wording(name, other, MappingProxyType(roles), MappingProxyType(words), any_role)
 
 
 def _prompt(where: str, entry: Table) -> RolePrompt:

@@ -23,7 +23,7 @@ Goal = Callable[[Event], bool]
 
 
 def one_step(event: Event) -> bool:
-    """Goal of Step: one thought (of all who think at once), the hops along links, a token, a call, or words put there."""
+    """Goal of Step: one thought (of all who think at once), the hops over links, a token, a call, words put there."""
     return isinstance(event, SETTLED)
 
 
