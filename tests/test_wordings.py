@@ -18,8 +18,9 @@ from recmas_core.__main__ import main
 from recmas_core.patterns import DISTILLATION, SEQUENTIAL
 from recmas_core.prompts import WORDINGS, Retry, prompt_for
 from recmas_core.released.opening import open_released
+from recmas_core.tasks.plain import same_answer
 from recmas_core.training.arguments import complete
-from recmas_core.training.opening import open_system
+from recmas_core.training.opening import Material, check_same, open_system, surety
 from recmas_core.wordings import SHIPPED, read_wordings
 
 Write = Callable[[str], Path]
@@ -278,10 +279,24 @@ def test_training_hands_them_on(write: Write, tmp_path: Path, capsys: pytest.Cap
     assert "error: wordings were given for 'sequential'" in capsys.readouterr().err
 
 
-def test_training_builds_with_them(write: Write, tmp_path: Path) -> None:
-    class Alone:
-        device, mixed_precision = "cpu", "no"
+class Alone:
+    """What `accelerate` says of one process on a CPU."""
 
+    device, mixed_precision, num_processes = "cpu", "no", 1
+
+
+def test_a_run_goes_on_only_with_the_same_words(write: Write) -> None:
+    def sure(path: Path | None) -> dict[str, object]:
+        return surety((), Material((), (), same_answer), Alone(), path and str(path))  # type: ignore[arg-type]
+
+    before, plain = sure(write(MINE)), sure(None)
+    check_same(sure(write(MINE)), before)
+    check_same(sure(None), plain)
+    with pytest.raises(rm.BadInput, match="wordings is"):
+        check_same(sure(write(MINE.replace("Mine", "Other"))), before)
+
+
+def test_training_builds_with_them(write: Write, tmp_path: Path) -> None:
     agent = wide()
     agent.model.save_pretrained(tmp_path / "wide")
     agent.tokenizer.save_pretrained(tmp_path / "wide")
