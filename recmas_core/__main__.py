@@ -38,8 +38,14 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="torch threads (1 is fastest for the tiny agents)")
 
 
+def _wordings(parser: argparse.ArgumentParser) -> None:
+    about = "a TOML file of prompts for the agents of a released system (see recmas_core/wordings.toml)"
+    parser.add_argument("--wordings", type=Path, metavar="FILE", help=about)
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _common(parser)
+    _wordings(parser)
     parser.add_argument("question")
     parser.add_argument("--system", default="sequential")
     parser.add_argument("--rounds", type=int, default=3)
@@ -52,20 +58,23 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(
         run=lambda c, o: c.run_question(
             o.system, o.question, rounds=o.rounds, thoughts=o.thoughts, seed=o.seed, temperature=o.temperature,
-            mode=o.mode, tools=not o.no_tools, save=o.save,
+            mode=o.mode, tools=not o.no_tools, save=o.save, wordings=o.wordings,
         )
     )  # fmt: skip
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
     _common(parser)
+    _wordings(parser)
     parser.add_argument("--system", default="sequential")
     parser.add_argument("--n", type=int, default=1000, help="held-out questions")
     parser.add_argument("--seed", type=int, default=2026, help="seed of the sample")
     parser.add_argument("--rounds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--timed", type=int, default=60, help="questions to time one by one")
     parser.set_defaults(
-        run=lambda c, o: c.evaluate_system(o.system, n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed)
+        run=lambda c, o: c.evaluate_system(
+            o.system, n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed, wordings=o.wordings
+        )
     )
 
 

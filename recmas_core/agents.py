@@ -43,6 +43,8 @@ class Agent:
         DimensionMismatch: If the inner link is not as wide as the model.
     """
 
+    WORDING = "general"  # key of the prompts that are made for no agent in particular
+
     def __init__(
         self,
         name: str,
@@ -50,7 +52,7 @@ class Agent:
         tokenizer: PreTrainedTokenizerBase,
         inner: nn.Module,
         *,
-        wording: str = "general",
+        wording: str = WORDING,
         source: str = "",
         home: str = "",
         hears: Sequence[str] = (),

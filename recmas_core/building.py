@@ -11,7 +11,7 @@ import torch
 
 from recmas_core.agents import Agent
 from recmas_core.casting import Choice, join, load_cast, plan_house
-from recmas_core.errors import SystemNotFound
+from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.finding import Homes
 from recmas_core.homes import Home, SystemHome
 from recmas_core.hub import HUB, Hub
@@ -20,9 +20,10 @@ from recmas_core.manifest import Manifest, open_kept_tools, open_named_tools, re
 from recmas_core.patterns import Pattern, get_pattern
 from recmas_core.placement import Placement
 from recmas_core.progress import Tell, silent
-from recmas_core.prompts import prompt_for
+from recmas_core.prompts import Wording, prompt_for
 from recmas_core.system import System
 from recmas_core.tasks import Task
+from recmas_core.wordings import WORDINGS, read_wordings
 
 if TYPE_CHECKING:
     from recmas_core.tools.base import Tool
@@ -41,6 +42,7 @@ def build_system(
     seed: int = 0,
     tools: Mapping[str, Tool] | None = None,
     search_key: str | None = None,
+    wordings: Path | None = None,
     assets: Path | None = None,
     hub: Hub = HUB,
     tell: Tell = silent,
@@ -66,6 +68,8 @@ def build_system(
         seed: Seed of the new links.
         tools: The tools to give it, by name; by default those of the embedded system of this pattern are opened.
         search_key: Key of a web search, as for `load_system`.
+        wordings: A file of prompts for agents that understand any role, see `wordings.read_wordings`. Agents that were
+            taught their prompts keep them.
         assets: Where embedded systems are.
         hub: Where repositories come from.
         tell: Told which agent is fetched or loaded.
@@ -76,8 +80,10 @@ def build_system(
         UnsafeCheckpoint: If a file is damaged.
         BadInput: If a model cannot be an agent, or there is no such device or precision.
         TooLarge: If the agents do not fit into memory; asked before anything is fetched.
+        BadInput: If wordings are given, but none of the agents reads them, or one was taught others; or they are none.
     """
     shape, assets = get_pattern(pattern), assets or assets_folder()
+    known = WORDINGS if wordings is None else read_wordings(wordings)
     own = read_manifest(assets / pattern) if pattern in embedded_systems(assets) else None
     homes = Homes(assets, hub, task)
     whole = _complete(shape, agents, own, assets)
@@ -95,13 +101,15 @@ def build_system(
             open_kept_tools(assets / pattern, own, search_key) if own else open_named_tools(needed, None, search_key)
         )
     members = {role: choice.agent for role, choice in chosen.items()}
+    if wordings is not None:
+        _check_wordings(members, known)
     same = all(_is_own(choice.home, role, assets / pattern) for role, choice in chosen.items())
     return System(
         pattern if same else f"{pattern} (own choice)",
         shape,
         members,
         links,
-        {role: prompt_for(role, members, shape) for role in members},
+        {role: prompt_for(role, members, shape, known) for role in members},
         title=shape.title,
         task=world,
         latent_steps=latent_steps,
@@ -111,6 +119,20 @@ def build_system(
         folder=assets / pattern if same else None,
         house=house,
     )
+
+
+def _check_wordings(members: Mapping[str, Agent], wordings: Mapping[str, Wording]) -> None:
+    """Refuse wordings that would change what an agent was taught with, or that nobody reads."""
+    taught = {agent.wording for agent in members.values() if agent.wording in WORDINGS} - {
+        name for name, wording in WORDINGS.items() if wording.any_role
+    }
+    for name in sorted(taught):
+        if wordings[name] != WORDINGS[name]:
+            what = f"change {name!r}, the prompts with which some of these agents were taught"
+            raise BadInput("wordings", what, f"Leave {name!r} out of the file.")
+    if taught.issuperset(agent.wording for agent in members.values()):
+        what = "were given, but all of these agents keep the prompts with which they were taught"
+        raise BadInput("wordings", what, "Leave them out, or choose agents that follow instructions.")
 
 
 def _complete(

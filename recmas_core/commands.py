@@ -18,6 +18,7 @@ from recmas_core.records import (
     Answer,
     Event,
     Mode,
+    Prompted,
     Thought,
     ToolCall,
     Trace,
@@ -47,10 +48,11 @@ def run_question(
     mode: Mode,
     tools: bool,
     save: Path | None,
+    wordings: Path | None = None,
 ) -> None:
     """Run one question and print each thought with what it would say."""
     check_question(question)
-    system = load_system(system_name)
+    system = load_system(system_name, wordings=wordings)
     answer = None
     if system.task is not None:
         reading = system.task.read(question)
@@ -85,6 +87,8 @@ def _line(system: System, event: Event, answer: str | None) -> str:
         report = event.report
         where = system.tools[report.tool].source
         return f"  {event.role}  {report.tool}: {report.call}  gives  {report.result}   ({where})\n"
+    if isinstance(event, Prompted):
+        return f"  {event.role}  gave no answer in a box; put behind its words: {event.text.strip()}\n"
     if isinstance(event, TurnDone) and event.turn.text:
         return f"  {event.turn.role}: {event.turn.text}\n"
     if isinstance(event, Answer):
@@ -93,9 +97,11 @@ def _line(system: System, event: Event, answer: str | None) -> str:
     return ""
 
 
-def evaluate_system(system_name: str, *, n: int, seed: int, rounds: Sequence[int], timed: int) -> None:
+def evaluate_system(
+    system_name: str, *, n: int, seed: int, rounds: Sequence[int], timed: int, wordings: Path | None = None
+) -> None:
     """Print accuracy by rounds, ablations, transplants and cost, with 95 % confidence intervals."""
-    system = load_system(system_name)
+    system = load_system(system_name, wordings=wordings)
     assert system.task is not None  # iter_scores refuses a system without one
     examples = system.task.sample(n, seed=seed, split="test")
     sample = f"{n} held-out questions (split 'test', seed {seed})"

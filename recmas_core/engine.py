@@ -119,7 +119,8 @@ class _Run:
         if place.decodes or self.settings.mode == "text":
             tools = self.system.tools_of(place.role) if place.decodes and self.settings.tools else {}
             read_rows = partial(self.prompts.read_rows, place, filled, self.messages)
-            end = yield from speak(agent, place, reader, hidden, self.settings, tools, read_rows)
+            retry = self.system.prompts[place.role].retry if place.decodes else None
+            end = yield from speak(agent, place, reader, hidden, self.settings, tools, read_rows, retry)
             self.messages.texts[place.role] = list(end.texts)
             return end
         yield from self._think(place, reader, hidden)
@@ -167,8 +168,8 @@ class Unrolled:
         thoughts: {turn: (B, m, d)} hidden states of every latent turn.
         self_embeds: {turn: (B, m, d)} R_in of them.
         sent: {(turn, receiver): (B, m, d_receiver)}.
-        texts: What each row's final decode reads as it stands, tool calls and their results included; () when
-            answers were scored.
+        texts: What each row's final decode reads as it stands, tool calls, their results and a retry's words
+            included; () when answers were scored.
         answers: Of each of them what stands behind the last result, all of it when no tool was called: what to grade.
         tokens: (B,) tokens decoded in all turns, end tokens included.
         logits, labels, rows: Of the scored answers (see `Scored`); None when none were given.

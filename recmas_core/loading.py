@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from recmas_core.errors import SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import BadInput, SystemNotFound, UnsafeCheckpoint
 from recmas_core.folders import load_folder
 from recmas_core.hub import HUB, Hub, looks_like_repository
 from recmas_core.manifest import FILE, inside, read_manifest
@@ -108,6 +108,7 @@ def load_system(
     bits: int | None = None,
     task: str = "math",
     search_key: str | None = None,
+    wordings: Path | None = None,
     assets: Path | None = None,
     hub: Hub = HUB,
     tell: Tell = silent,
@@ -124,6 +125,7 @@ def load_system(
         task: "math" or "code": which links to take of a released system that keeps them per task.
         search_key: Key of Tavily's web search, for systems whose agents search: it takes the place of the texts that
             come with the system. Without it the environment variable TAVILY_API_KEY is asked.
+        wordings: A file of prompts for the agents of a released system, see `wordings.read_wordings`.
         assets: Where embedded systems are; the shipped ones by default.
         hub: Where repositories come from.
         tell: Told what is fetched or loaded.
@@ -134,12 +136,18 @@ def load_system(
         UnsafeCheckpoint: If its files are damaged.
         BadInput: If there is no such device, precision or task.
         TooLarge: If it does not fit into memory; asked before its models are fetched.
+        BadInput: If wordings are given for a system that has prompts of its own, or are none.
     """
     if name.startswith(RELEASED_PREFIX):
         from recmas_core.released.opening import open_released
 
-        placement = Placement(device, dtype or RELEASED_DTYPE, bits)
-        return open_released(name, task=task, placement=placement, search_key=search_key, hub=hub, tell=tell)
+        return open_released(
+            name, task=task, placement=Placement(device, dtype or RELEASED_DTYPE, bits), search_key=search_key,
+            wordings=wordings, hub=hub, tell=tell,
+        )  # fmt: skip
+    if wordings is not None:
+        what = f"were given for {name!r}, whose agents know the prompts in its {FILE}, and were taught with them"
+        raise BadInput("wordings", what, "Leave them out; they are for released systems and for agents of your choice.")
     placement = Placement(device, dtype or "float32", bits)
     shipped = embedded_systems(assets)
     folder = (assets or assets_folder()) / name if name in shipped else Path(name)

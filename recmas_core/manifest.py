@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recmas_core.errors import RecmasError, SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import BadInput, RecmasError, SystemNotFound, UnsafeCheckpoint
 from recmas_core.patterns import Pattern, get_pattern
-from recmas_core.prompts import RolePrompt
+from recmas_core.roleprompts import Retry, RolePrompt
 from recmas_core.runconfig import Decoding, RunConfig
 from recmas_core.storage import write_whole
 from recmas_core.tasks import TASKS, Task
@@ -98,7 +98,7 @@ class Manifest:
             "agents": {role: asdict(member) for role, member in self.agents.items()},
             "alone": asdict(self.alone) if self.alone else None,
             "untrained": sorted(self.untrained),
-            "prompts": {role: asdict(prompt) for role, prompt in self.prompts.items()},
+            "prompts": {role: _plain(prompt) for role, prompt in self.prompts.items()},
             "decoding": asdict(self.decoding),
             "tools": {name: {} if file is None else {"corpus": file} for name, file in self.tools.items()},
         }
@@ -185,10 +185,26 @@ def _member(entry: Mapping[str, Any], home: str, hears: tuple[str, ...]) -> Memb
     return Member(folder, wording, name, _texts([entry.get("home", home)])[0], _texts(entry.get("hears", hears)))
 
 
+def _plain(prompt: RolePrompt) -> dict[str, Any]:
+    """A prompt as plain values; without a retry it reads as it did before there was such a thing."""
+    plain = asdict(prompt)
+    if prompt.retry is None:
+        del plain["retry"]
+    return plain
+
+
 def _prompt(entry: Mapping[str, Any]) -> RolePrompt:
-    prompt = RolePrompt(**entry)
+    retry = entry.get("retry")
+    prompt = RolePrompt(**{**entry, "retry": None if retry is None else _retry(retry)})
     _texts([prompt.think, prompt.decode, prompt.slot, prompt.system, *prompt.words, *prompt.words.values()])
     return prompt
+
+
+def _retry(entry: Mapping[str, Any]) -> Retry:
+    try:
+        return Retry(**entry)
+    except BadInput as error:
+        raise UnsafeCheckpoint(FILE, f"has a retry that cannot be used: {error}", "Save the system again.") from error
 
 
 def _tools(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:

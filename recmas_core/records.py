@@ -30,9 +30,9 @@ from recmas_core.runconfig import (
 
 __all__ = [
     "EDIT_KINDS", "MAX_CALLS", "MAX_LATENT_STEPS", "MAX_NEW_TOKENS", "MAX_QUESTION", "MAX_RESULT_TOKENS", "MAX_ROUNDS",
-    "MODES", "Answer", "Array", "Edit", "EditKind", "Event", "Mode", "RunConfig", "Segment", "Thought", "Token",
-    "ToolCall", "ToolReport", "Trace", "TrainStep", "Transfer", "Turn", "TurnDone", "TurnStart", "check_question",
-    "frozen_array", "turn_of",
+    "MODES", "Answer", "Array", "Edit", "EditKind", "Event", "Mode", "Prompted", "RunConfig", "Segment", "Thought",
+    "Token", "ToolCall", "ToolReport", "Trace", "TrainStep", "Transfer", "Turn", "TurnDone", "TurnStart",
+    "check_question", "frozen_array", "turn_of",
 ]  # fmt: skip
 
 
@@ -80,10 +80,13 @@ class Turn:
         thoughts: (m, d) last-layer hidden states h_1..h_m; (0, d) when the turn made text.
         self_embeds: (m, d) R_in(thoughts), the thoughts in the agent's own embedding space.
         sent: For each receiver the transferred thoughts, (m, d_receiver), as sent (after edits).
-        text: What was decoded, with the results of tool calls where they were read; "" for a latent turn.
-        tokens: Ids of the decoded tokens, the end token included; results are not decoded.
+        text: What was decoded, with the results of tool calls and a retry's words where they were read; "" for a
+            latent turn.
+        tokens: Ids of the decoded tokens, end tokens included; what was put between them is not decoded.
         seconds: Time of the engine's own work for this turn, tools included.
         tool_calls: Tools called during the decode.
+        prompted: Words that were put behind the decode since it held no answer: (how many of `tokens` stand before
+            them, the words). An end token right before them was not read.
     """
 
     index: int
@@ -97,6 +100,7 @@ class Turn:
     tokens: tuple[int, ...] = ()
     seconds: float = 0.0
     tool_calls: tuple[ToolReport, ...] = ()
+    prompted: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,17 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Token:
-    """One decoded token: its id, its text, and whether it ends the decode."""
+    """One decoded token.
+
+    Attributes:
+        turn, round, role: Whose token it is.
+        step: 0-based position in the turn.
+        id: Its id.
+        text: Its text.
+        end: Whether it is an end token.
+        seconds: Time of this step.
+        last: Whether nothing is decoded behind it in this turn; traces from before there was a retry do not say.
+    """
 
     turn: int
     round: int
@@ -156,6 +170,7 @@ class Token:
     text: str
     end: bool
     seconds: float
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,6 +181,16 @@ class ToolCall:
     round: int
     role: str
     report: ToolReport
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """Words were put behind a decode that had ended without an answer: the agent goes on behind them."""
+
+    turn: int
+    round: int
+    role: str
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +209,7 @@ class Answer:
     text: str
 
 
-Event: TypeAlias = TurnStart | Thought | Transfer | Token | ToolCall | TurnDone | Answer
+Event: TypeAlias = TurnStart | Thought | Transfer | Token | ToolCall | Prompted | TurnDone | Answer
 
 
 @dataclass(frozen=True, eq=False)

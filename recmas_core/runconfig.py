@@ -94,7 +94,7 @@ class RunConfig:
         top_p: Share of probability kept when sampling.
         mode: "latent" passes hidden states; "text" decodes every turn and pastes it into the slot.
         edits: Changes to what turns send.
-        max_new_tokens: Most tokens one decode may make.
+        max_new_tokens: Most tokens one decode may make, those of a retry (`prompts.Retry`) not counted.
         system: Name of the system.
         tools: Whether roles that have tools may call them while they answer.
     """

@@ -99,12 +99,21 @@ class Sent(Timed):
 
 @dataclass(frozen=True)
 class Chosen(Timed):
-    """One decoding step: a token id per row (-1 where the row decoded none) and whether it ends the row now."""
+    """One decoding step.
+
+    Attributes:
+        place: The turn.
+        step: 0-based position in the turn.
+        ids: A token id per row, -1 where the row decoded none.
+        ends: Whether it is an end token.
+        lasts: Whether the row decodes nothing behind it.
+    """
 
     place: Place
     step: int
     ids: list[int]
     ends: list[bool]
+    lasts: list[bool]
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,15 @@ class Called:
 
 
 @dataclass(frozen=True)
+class Retried:
+    """Decodes have ended without an answer: these rows go on behind `text`, an end token before it left out."""
+
+    place: Place
+    text: str
+    rows: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Scored:
     """The decoding turn under teacher forcing: logits (N, vocabulary) for the labels (N,), and each one's row (N,)."""
 
@@ -165,7 +183,8 @@ class End:
 
     Attributes:
         place: Which.
-        texts: What each row's decode reads as it stands, results of tools included; () for a latent turn.
+        texts: What each row's decode reads as it stands, results of tools and a retry's words included; () for a
+            latent turn.
         answers: Of each row what stands behind the last result, all of its text when there was none.
     """
 
@@ -174,7 +193,7 @@ class End:
     answers: tuple[str, ...] = ()
 
 
-Step: TypeAlias = Begin | Latent | Sent | Chosen | Calling | Called | Scored | End
+Step: TypeAlias = Begin | Latent | Sent | Chosen | Calling | Called | Retried | Scored | End
 
 
 def check_finite(values: Tensor, where: str) -> None:

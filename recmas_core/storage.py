@@ -25,8 +25,8 @@ _CLASSES = MappingProxyType(
         cls.__name__: cls
         for cls in (
             records.Trace, records.RunConfig, records.Edit, records.Segment, records.ToolReport, records.Turn,
-            records.TurnStart, records.Thought, records.Transfer, records.Token, records.ToolCall, records.TurnDone,
-            records.Answer,
+            records.TurnStart, records.Thought, records.Transfer, records.Token, records.ToolCall, records.Prompted,
+            records.TurnDone, records.Answer,
         )
     }
 )  # fmt: skip

@@ -19,6 +19,7 @@ from recmas_core.records import (
     Array,
     Edit,
     Event,
+    Prompted,
     RunConfig,
     Segment,
     Thought,
@@ -32,7 +33,20 @@ from recmas_core.records import (
     TurnStart,
     frozen_array,
 )
-from recmas_core.steps import Begin, Called, Calling, Chosen, End, Latent, Messages, Sent, Settings, Step, Timed
+from recmas_core.steps import (
+    Begin,
+    Called,
+    Calling,
+    Chosen,
+    End,
+    Latent,
+    Messages,
+    Retried,
+    Sent,
+    Settings,
+    Step,
+    Timed,
+)
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -165,6 +179,7 @@ class _TurnBuilder:
         self._sent: dict[str, Array] = {}
         self._ids: list[int] = []
         self._calls: list[ToolReport] = []
+        self._prompted: list[tuple[int, str]] = []
         self._seconds = 0.0
 
     def take(self, step: Step, started: float) -> list[Event]:
@@ -186,7 +201,7 @@ class _TurnBuilder:
             self._ids.append(step.ids[0])
             word = self._agent.word(step.ids[0])
             seconds = self._tick(started, step)
-            return [Token(*at, step=step.step, id=step.ids[0], text=word, end=step.ends[0], seconds=seconds)]
+            return [Token(*at, step.step, step.ids[0], word, step.ends[0], seconds, step.lasts[0])]
         self._tick(started)
         if isinstance(step, Calling):
             return []
@@ -195,6 +210,9 @@ class _TurnBuilder:
             self._calls.append(report)
             self._seconds += report.seconds
             return [ToolCall(*at, report)]
+        if isinstance(step, Retried):
+            self._prompted.append((len(self._ids), step.text))
+            return [Prompted(*at, step.text)]
         assert isinstance(step, End)  # a run never scores
         turn = self._turn(step.texts[0] if step.texts else "")
         done: list[Event] = [TurnDone(turn)]
@@ -221,6 +239,7 @@ class _TurnBuilder:
             tokens=tuple(self._ids),
             seconds=self._seconds,
             tool_calls=tuple(self._calls),
+            prompted=tuple(self._prompted),
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 from recmas_core.patterns import SEQUENTIAL
 from recmas_core.records import Segment, Turn, frozen_array
 from visualizers.figures import stylesheet
-from visualizers.figures.calls import Called, Written, took, writing_html
+from visualizers.figures.calls import Called, PutThere, Written, took, writing_html
 from visualizers.figures.meters import Meter, meters_html
 from visualizers.figures.probe_table import ProbeRow, probe_table_html
 from visualizers.figures.prompt import prompt_html
@@ -68,7 +68,7 @@ def turn(**changes: object) -> StripTurn:
         turn_strip_html([turn(title=EVIL, saying=EVIL)]),
         meters_html([Meter(EVIL, EVIL, EVIL)]),
         prompt_html([Segment((1,), None, EVIL), Segment((), "solver", EVIL)], SEQUENTIAL, filled={}),
-        writing_html(1, EVIL, [Written(0, EVIL, False), Called(0, EVIL, EVIL, EVIL, 0.1)]),
+        writing_html(1, EVIL, [Written(0, EVIL, False), Called(0, EVIL, EVIL, EVIL, 0.1), PutThere(EVIL)]),
         turn_strip_html([turn(calls=(EVIL,))]),
     ],
     ids=["probe", "strip", "meters", "prompt", "writing", "calls"],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from recmas_core.boxes import last_box
 from recmas_core.tasks.base import Example
 
-_BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 # Where a text says what its answer is: "#### 18" and "The answer is 18." up to the end of the line.
 _SAID = re.compile(r"(?:####|\banswer(?:\s+is\b|\s*:))[ \t:]*(\S[^\n]*)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])(?:(?<![)\]])[-+−])?(?:\d{1,3}(?:,\d{3})+|\d{1,60})(?:\.\d{1,60})?(?:/\d{1,60})?")
@@ -32,7 +32,7 @@ def same_answer(example: Example, text: str) -> bool:
     wanted, given = final_answer(example.answer), final_answer(text)
     if _same(wanted, given):
         return True
-    if _value(wanted) is None or _last_box(text) is not None:
+    if _value(wanted) is None or last_box(text) is not None:
         return False
     numbers = _NUMBER.findall(given)
     return bool(numbers) and _same(wanted, numbers[-1])
@@ -40,24 +40,11 @@ def same_answer(example: Example, text: str) -> bool:
 
 def final_answer(text: str) -> str:
     """The answer a text ends in; see `same_answer`."""
-    box = _last_box(text)
+    box = last_box(text)
     if box is not None:
         return box.strip()
     said = _SAID.findall(text)
     return (said[-1] if said else text).strip()
-
-
-def _last_box(text: str) -> str | None:
-    r"""What the last closed \boxed{…} holds, braces within it included."""
-    opened: list[int] = []
-    closed: dict[int, int] = {}
-    for place, mark in enumerate(text):
-        if mark == "{":
-            opened.append(place + 1)
-        elif mark == "}" and opened:
-            closed[opened.pop()] = place
-    starts = [found.end() for found in _BOX.finditer(text) if found.end() in closed]
-    return text[starts[-1] : closed[starts[-1]]] if starts else None
 
 
 def _same(one: str, other: str) -> bool:

@@ -49,6 +49,8 @@ def _argument(name: str, default: Any, about: str, **options: Any) -> Argument:
 WHAT: tuple[Argument, ...] = (
     _argument("system", "sequential", "an embedded system, or a folder written by system.save"),
     _argument("agents", [], "other agents, as role=source: the system is then the name of a pattern", nargs="+"),
+    _argument("wordings", None, "a TOML file of prompts for agents that follow instructions (see "
+              "recmas_core/wordings.toml)", metavar="FILE"),
     _argument("data", None, "an embedded task, a .json, .jsonl, .csv or .parquet file, a folder, or owner/name on the "
               "hub; by default the system's own task"),
     _argument("columns", [], "other names of columns, as part=column, e.g. question=problem", nargs="+"),
@@ -70,7 +72,7 @@ WHAT: tuple[Argument, ...] = (
     _argument("dtype", "float32", "precision of the frozen agents; links are trained in float32", choices=DTYPES),
     _argument("every", 50, "steps between two lines and two measurements", type=int),
 )  # fmt: skip
-_FILES = ("system", "data")  # where these name files, they are kept with their whole path
+_FILES = ("system", "wordings", "data")  # where these name files, they are kept with their whole path
 
 
 def _whole(text: str) -> int:

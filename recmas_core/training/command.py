@@ -119,7 +119,7 @@ def _work(job: Job, asked: dict[str, Any], kept: dict[str, Any] | None) -> Syste
         rounds=tuple(settings["held_out_rounds"]), accelerator=accelerator, grade=material.grade,
         answer_tokens=settings["answer_tokens"],
     )  # fmt: skip
-    same = surety(job.laps, material, accelerator)
+    same = surety(job.laps, material, accelerator, settings["wordings"])
     stages = ", ".join(lap.stage for lap in job.laps)
     job.say(f"{system.title}: {len(material.examples)} examples, {len(material.held_out)} held out, stages {stages}")
     many = f"{accelerator.num_processes} process{'es' * (accelerator.num_processes > 1)}"

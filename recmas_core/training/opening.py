@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,10 +65,12 @@ def open_system(settings: Settings, accelerator: Accelerator) -> System:
         raise BadInput("--dtype", f"is {dtype}, without mixed precision", "Give --precision bf16 too.")
     if settings["variant"] and not settings["fresh"]:
         raise BadInput("--variant", "was given without --fresh", "A form can be chosen for new links only.")
+    wordings = Path(settings["wordings"]) if settings["wordings"] else None
     if settings["agents"]:
-        system = build_system(name, pairs("agents", settings["agents"]), device=device, dtype=dtype, seed=seed)
+        agents = pairs("agents", settings["agents"])
+        system = build_system(name, agents, device=device, dtype=dtype, seed=seed, wordings=wordings)
     else:
-        system = load_system(name, device=device, dtype=dtype)
+        system = load_system(name, device=device, dtype=dtype, wordings=wordings)
     if settings["fresh"]:
         variant = LINK_VARIANTS[settings["variant"] or "released"]
         system = fresh_links(system, seed=seed, variant=variant, inner=settings["fresh"] == "all")
@@ -134,9 +137,20 @@ def open_examples(settings: Settings, system: System) -> Material:
     return Material(tuple(examples), tuple(held_out), same_answer if task is None else task.grade)
 
 
-def surety(laps: Sequence[Lap], material: Material, accelerator: Accelerator) -> dict[str, Any]:
-    """What has to be the same when a run is resumed, beside what was asked for: else its steps would be others."""
+def surety(
+    laps: Sequence[Lap], material: Material, accelerator: Accelerator, wordings: str | None = None
+) -> dict[str, Any]:
+    """What has to be the same when a run is resumed, beside what was asked for: else its steps would be others.
+
+    Args:
+        laps: The stages.
+        material: What is learnt from.
+        accelerator: Device, precision, processes.
+        wordings: The file of prompts; None for the shipped ones.
+    """
+    words = {} if wordings is None else {"wordings": hashlib.sha256(Path(wordings).read_bytes()).hexdigest()[:16]}
     return {
+        **words,
         "stages": laps_json(laps),
         "data": {
             "examples": len(material.examples),

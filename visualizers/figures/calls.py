@@ -1,4 +1,4 @@
-"""What an agent writes while it decodes, token by token, and every tool call with what was asked and what came back."""
+"""What an agent writes while it decodes, token by token, and what came from elsewhere: tool calls, words put there."""
 
 from __future__ import annotations
 
@@ -37,15 +37,22 @@ class Called:
     selected: bool = False
 
 
-def writing_html(turn: int, lead: str, parts: Sequence[Written | Called], *, live: bool = False) -> str:
-    """The decode of one turn: a chip per token and a card per tool call, in the order in which they came.
+@dataclass(frozen=True)
+class PutThere:
+    """Words that were put behind the text since it held no answer: the agent read them and did not write them."""
+
+    text: str
+
+
+def writing_html(turn: int, lead: str, parts: Sequence[Written | Called | PutThere], *, live: bool = False) -> str:
+    """The decode of one turn: a chip per token, a card per tool call and for words put there, in their order.
 
     Chips carry `data-turn` and `data-step`, cards `data-turn` and `data-call`.
 
     Args:
         turn: 0-based turn.
         lead: A sentence that says what is seen.
-        parts: What was written and called, in order.
+        parts: What was written, called and put there, in order.
         live: Whether more is to come and the page should keep the newest in view (class `recmas-live`).
     """
     pieces: list[str] = []
@@ -54,7 +61,7 @@ def writing_html(turn: int, lead: str, parts: Sequence[Written | Called], *, liv
         if isinstance(part, Written):
             chips.append(_chip(turn, part))
             continue
-        pieces.extend((_row(chips), _card(turn, part)))
+        pieces.extend((_row(chips), _card(turn, part) if isinstance(part, Called) else _note(part)))
         chips = []
     pieces.append(_row(chips))
     kind = "recmas-writing recmas-live" if live else "recmas-writing"
@@ -74,6 +81,13 @@ def _chip(turn: int, token: Written) -> str:
     return (
         f'<button type="button" class="recmas-token" data-turn="{turn}" data-step="{token.step}" '
         f'data-key="token-{turn}-{token.step}">{escape("end" if token.end else token.text.strip() or "␣")}</button>'
+    )
+
+
+def _note(put: PutThere) -> str:
+    return (
+        '<div class="recmas-put"><span>No answer in a box so far. These words were put behind the text:</span> '
+        f"<samp>{escape(put.text.strip())}</samp></div>"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.errors import BadInput, RecmasError
-from recmas_core.records import Answer, Event, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart
+from recmas_core.records import Answer, Event, Prompted, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices, whole
 from visualizers.panels.notes import Notes, Said
@@ -59,6 +59,8 @@ def describe(event: Event, notes: Notes) -> Json:
             }  # fmt: skip
         case Answer(turn=turn, role=role, text=text):
             return {"type": "answer", "turn": turn, "role": role, "text": text}
+        case Prompted(turn=turn, round=round_, role=role, text=text):
+            return {"type": "prompted", "turn": turn, "round": round_, "role": role, "text": text}
         case ToolCall(turn=turn, round=round_, role=role, report=report):
             return {
                 "type": "tool_call", "turn": turn, "round": round_, "role": role, "tool": report.tool,

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recmas_core.patterns import Pattern, get_pattern
-from recmas_core.records import Event, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart, turn_of
+from recmas_core.records import (
+    Event,
+    Prompted,
+    Thought,
+    Token,
+    ToolCall,
+    Trace,
+    Transfer,
+    TurnDone,
+    TurnStart,
+    turn_of,
+)
 
-SETTLED = (Thought, Transfer, Token, ToolCall, TurnDone)  # events after which a person sees something new
+SETTLED = (Thought, Transfer, Token, ToolCall, Prompted, TurnDone)  # events after which a person sees something new
 Goal = Callable[[Event], bool]
 
 
 def one_step(event: Event) -> bool:
-    """Goal of Step: one thought (of all who think at once), the hops along the links, a decoded token or a call."""
+    """Goal of Step: one thought (of all who think at once), the hops over links, a token, a call, words put there."""
     return isinstance(event, SETTLED)
 
 
@@ -58,8 +69,7 @@ def beat_over(trace: Trace, event: Event) -> bool:
 def only_quiet_follows(trace: Trace, event: Event) -> bool:
     """Whether after `event` nothing is computed any more before the ends of the turns or the answer."""
     if isinstance(event, Token):
-        last = trace.config.max_new_tokens - 1
-        ended = {e.turn for e in trace.events if isinstance(e, Token) and (e.end or e.step >= last)}
+        ended = {e.turn for e in trace.events if isinstance(e, Token) and e.last}
         return all(start.turn in ended for start in open_turns(trace))
     if isinstance(event, Transfer):
         return beat_over(trace, event)

@@ -7,10 +7,10 @@ from html import escape
 
 from recmas_core.agents import Agent
 from recmas_core.patterns import Place
-from recmas_core.records import Thought, Token, ToolCall, Turn, TurnDone, TurnStart
+from recmas_core.records import Prompted, Thought, Token, ToolCall, Turn, TurnDone, TurnStart
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
-from visualizers.figures.calls import Called, Written, writing_html
+from visualizers.figures.calls import Called, PutThere, Written, writing_html
 from visualizers.figures.probe_table import ProbeRow, probe_table_html
 from visualizers.figures.prompt import prompt_html
 from visualizers.figures.strip import StripTurn, turn_strip_html
@@ -116,8 +116,8 @@ def _saying(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: 
         return done.text
     events = () if view.whole is None else view.whole.events
     words = [notes.says(e)[0][0].strip() for e in events if isinstance(e, Thought) and e.turn == place.turn]
-    tokens = "".join(e.text for e in events if isinstance(e, Token) and e.turn == place.turn and not e.end)
-    return " ".join(words) or tokens.strip()
+    read = (e for e in events if isinstance(e, Token | Prompted) and e.turn == place.turn)
+    return " ".join(words) or "".join(e.text for e in read if isinstance(e, Prompted) or not e.end).strip()
 
 
 def table(view: Scene, notes: Notes | None) -> str:
@@ -142,12 +142,14 @@ def table(view: Scene, notes: Notes | None) -> str:
 
 
 def written(view: Scene, start: TurnStart) -> str:
-    """The tokens of a turn that speaks in text, and its tool calls among them."""
-    parts: list[Written | Called] = []
+    """The tokens of a turn that speaks in text, its tool calls among them, and words that were put there."""
+    parts: list[Written | Called | PutThere] = []
     calls = 0
     for event in view.events:
         if isinstance(event, Token) and event.turn == start.turn:
             parts.append(Written(event.step, event.text, event.end))
+        elif isinstance(event, Prompted) and event.turn == start.turn:
+            parts.append(PutThere(event.text))
         elif isinstance(event, ToolCall) and event.turn == start.turn:
             report = event.report
             chosen = view.cursor is not None and view.cursor.call == calls

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from recmas_core.records import Answer, Event, Thought, Token, ToolCall, Transfer, TurnDone, TurnStart
+from recmas_core.records import Answer, Event, Prompted, Thought, Token, ToolCall, Transfer, TurnDone, TurnStart
 from visualizers.panels.moments import Scene
 from visualizers.panels.numbers import short
 
@@ -60,6 +60,8 @@ def _happened(view: Scene, last: Event) -> str:
         case ToolCall(role=role, report=report):
             asked, result = short(report.call, 40), short(report.result, 40)
             return f"{view.title(role)} called {report.tool} with “{asked}”; it gave “{result}”."
+        case Prompted(role=role, text=text):
+            return f"{view.title(role)} gave no answer in a box; “{text.strip()}” was put behind its text."
         case TurnDone(turn=turn):
             done = [e.turn for e in view.beat if isinstance(e, TurnDone)]
             who = listed([view.title(t.role) for t in done])
