@@ -11,6 +11,7 @@ import torch
 from jinja2 import TemplateError
 from torch import Tensor, nn
 
+from recmas_core.captures import Captures
 from recmas_core.errors import DimensionMismatch
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Agent:
             whatever role it takes.
         hears: The words by which it was taught to know its senders.
 
+    Attributes:
+        body: The model without its head.
+        captures: Its recorded latent steps (on a GPU).
+
     Raises:
         DimensionMismatch: If the inner link is not as wide as the model.
     """
@@ -50,9 +55,10 @@ class Agent:
         self.name, self.model, self.tokenizer, self.inner = name, model, tokenizer, inner
         self.wording, self.source = wording, source or name
         self.home, self.hears = home, tuple(hears)
+        self.captures = Captures()
         model.requires_grad_(False)
         model.eval()
-        self._body, self._head = model.get_decoder(), model.get_output_embeddings()
+        self.body, self._head = model.get_decoder(), model.get_output_embeddings()
         self._embeddings = model.get_input_embeddings()
         self._weight = cast(Tensor, self._embeddings.weight)
         self._soft_cap = getattr(model.config, "final_logit_softcapping", None)
@@ -69,7 +75,7 @@ class Agent:
         """
         self._check_inner(inner)
         twin = copy.copy(self)
-        twin.inner = inner
+        twin.inner, twin.captures = inner, Captures()
         return twin
 
     def _check_inner(self, inner: nn.Module) -> None:
@@ -174,5 +180,5 @@ class Agent:
 
     def forward(self, embeds: Tensor, **options: object) -> tuple[Tensor, object]:
         """The decoder body alone: (B, L, d) embeddings to ((B, L, d) states after the final norm, cache)."""
-        out = self._body(inputs_embeds=embeds, use_cache=True, **options)
+        out = self.body(inputs_embeds=embeds, use_cache=True, **options)
         return out.last_hidden_state, out.past_key_values
