@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
@@ -29,15 +30,21 @@ _CAPTURING = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
+@cache
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream on which a device's captures are made: one for all, as libraries keep a workspace for each stream."""
+    return torch.cuda.Stream(device)
+
+
 def cuda_graph(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """Record a step as a CUDA graph on a stream of its own; returns what repeats it on the current stream.
+    """Record a step as a CUDA graph on a stream aside; returns what repeats it on the current stream.
 
     Raises:
         RuntimeError: If the step does what cannot be recorded, e.g. waits for the GPU.
     """
     graph = torch.cuda.CUDAGraph()
     with _CAPTURING, torch.cuda.device(device):
-        side = torch.cuda.Stream(device)
+        side = _side_stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
         # this context stands outside the other: where recording fails, that one leaves the stream as it is
         with torch.cuda.stream(side):
@@ -58,13 +65,17 @@ def cuda_graph(step: Callable[[], None], device: torch.device) -> Callable[[], N
 def fused_graph(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
     """As `cuda_graph`, of a step that torch.compile has made fewer and larger kernels of. Takes up to minutes.
 
+    Many small kernels in a row take longer than reading the weights does, in a graph too. Tuning makes the products
+    with a single row kernels of the compiler's own, which read weights faster than a library's.
+
     Raises:
         RuntimeError: If the step cannot be compiled or recorded.
     """
     import torch._dynamo  # a second to load
 
     with torch._dynamo.config.patch(recompile_limit=COMPILED):
-        return cuda_graph(torch.compile(step, fullgraph=True, dynamic=False), device)
+        tuned = torch.compile(step, fullgraph=True, dynamic=False, options={"coordinate_descent_tuning": True})
+        return cuda_graph(tuned, device)
 
 
 def capacity_for(positions: int) -> int:
@@ -133,24 +144,18 @@ class Captures:
         return kind != "eager" and recorded and not torch.is_grad_enabled()
 
     def _take(self, reader: Reader, inner: object, embed: Tensor, further: int, kind: StepKind) -> StaticSteps | None:
-        from recmas_core.static_steps import why_not
-
-        reason = why_not(reader, inner)
+        key = _Key(len(embed), capacity_for(reader.length + further), kind)
         with self._lock:
-            if not reason:
-                assert isinstance(inner, nn.Module)  # else there is a reason
-                key = _Key(len(embed), capacity_for(reader.length + further), kind)
-                found = self._find(key, inner) or self._make(key, reader, inner, embed)
-                if not isinstance(found, str):
-                    self._busy.append(found)
-                    return found
-                reason = found
-            if reason not in self._said:
-                self._said.add(reason)
-                _log.warning("%s takes latent steps without a CUDA graph: %s", reader.agent.name, reason)
+            found = self._find(key, inner) or self._make(key, reader, inner, embed)
+            if not isinstance(found, str):
+                self._busy.append(found)
+                return found
+            if found not in self._said:
+                self._said.add(found)
+                _log.warning("%s takes latent steps without a CUDA graph: %s", reader.agent.name, found)
         return None
 
-    def _find(self, key: _Key, inner: nn.Module) -> StaticSteps | None:
+    def _find(self, key: _Key, inner: object) -> StaticSteps | None:
         """A recording that nobody uses; those that can never be used again are let go."""
         for at, (made_for, steps) in enumerate(self._kept):
             if made_for == key and steps.inner is inner and self._idle(steps):
@@ -161,12 +166,14 @@ class Captures:
                 return self._find(key, inner)
         return None
 
-    def _make(self, key: _Key, reader: Reader, inner: nn.Module, embed: Tensor) -> StaticSteps | str:
+    def _make(self, key: _Key, reader: Reader, inner: object, embed: Tensor) -> StaticSteps | str:
         """A new recording, in place of the one that was not used for longest; or why there is none."""
-        from recmas_core.static_steps import StaticSteps
+        from recmas_core.static_steps import StaticSteps, why_not
 
-        if key in self._failed:
-            return self._failed[key]
+        reason = self._failed.get(key) or why_not(reader, inner)
+        if reason:
+            return reason
+        assert isinstance(inner, nn.Module)  # else there is a reason
         if len(self._kept) >= MOST:
             idle = next((at for at, (_, steps) in enumerate(self._kept) if self._idle(steps)), None)
             if idle is None:

@@ -112,7 +112,7 @@ def test_a_python_number_that_changes_is_noticed_by_the_tape() -> None:
 @pytest.mark.parametrize("refused", [lambda: torch.ones(1).item(), lambda: torch.tensor([1.0]) + 1])
 def test_the_tape_refuses_what_a_capture_refuses(refused: Callable[[], object]) -> None:
     with pytest.raises(RuntimeError, match="while a step is recorded"):
-        taped(lambda: None if refused() is None else None, torch.device("cpu"))
+        taped(refused, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("family", STATIC)
@@ -146,6 +146,18 @@ def test_whole_runs_are_the_same(pattern: str) -> None:
     out = unroll(system, [QUESTION], Settings(2, 4, max_new_tokens=6))  # the same recordings outside inference mode
     assert out.texts[0] == plain[0].answer
     assert sum(len(agent.captures._kept) for agent in system.agents.values()) >= len(system.agents) - 1
+
+
+@pytest.mark.parametrize("families", [("qwen3", "mistral", "gemma3_text"), ("llama", "qwen2", "qwen3")], ids="-".join)
+def test_a_batch_of_questions_of_several_lengths_is_the_same(families: tuple[str, ...]) -> None:
+    system, settings = tiny_system(families), Settings(2, 4, max_new_tokens=5)
+    wanted = unroll(system, [SHORT, LONG, QUESTION], settings)
+    for agent in system.agents.values():
+        agent.captures = Captures(taped)
+    out = unroll(system, [SHORT, LONG, QUESTION], settings)
+    assert out.texts == wanted.texts
+    for turn, expected in wanted.thoughts.items():
+        assert (out.thoughts[turn] - expected).abs().max() < 1e-4
 
 
 def test_one_agent_in_several_roles_of_a_stage_has_a_recording_for_each_turn() -> None:
