@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 import torch
@@ -313,3 +314,69 @@ def test_capacities_are_few_and_never_too_small() -> None:
     assert sizes == {64, 128, 256, 512, 768, 1024}
     assert all(capacity_for(n) >= n for n in range(1, 5000))
     assert len(LONG.split()) > len(SHORT.split())
+
+
+class Devices:
+    """What `cuda_graph` asks of torch.cuda, as a diary: no GPU is needed to see the order of things."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *, fails: bool) -> None:
+        self.diary: list[str] = []
+        self.fails = fails
+        signature = inspect.signature(torch.cuda.graph.__init__)
+
+        class Stream:
+            def __init__(self, name: str = "side") -> None:
+                self.name = name
+
+            def wait_stream(own, other: Stream) -> None:  # noqa: N805
+                self.diary.append(f"{own.name} waits for {other.name}")
+
+        class Graph:
+            def replay(own) -> None:  # noqa: N805
+                self.diary.append("replay")
+
+        def graph(*args: object, **kwargs: object) -> AbstractContextManager[None]:
+            bound = signature.bind(None, *args, **kwargs).arguments
+            assert bound["capture_error_mode"] == "thread_local"
+            assert bound["stream"].name == "side"
+            return self.during("capture")
+
+        patch.setattr(captures, "_side_stream", lambda device: Stream())
+        patch.setattr(torch.cuda, "current_stream", lambda device: Stream("current"))
+        patch.setattr(torch.cuda, "CUDAGraph", Graph)
+        patch.setattr(torch.cuda, "graph", graph)
+        patch.setattr(torch.cuda, "device", lambda device: self.during(str(device)))
+        patch.setattr(torch.cuda, "stream", lambda stream: self.during(stream.name))
+
+    @contextmanager
+    def during(self, name: str) -> Iterator[None]:
+        self.diary.append(f"{name} {{")
+        try:
+            yield
+        finally:
+            self.diary.append("}")
+
+    def step(self) -> None:
+        self.diary.append("step")
+        if self.fails and "capture {" in self.diary:
+            raise RuntimeError("not while capturing")
+
+
+def test_a_graph_is_recorded_aside_after_warming_up_and_replayed_where_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = Devices(monkeypatch, fails=False)
+    repeat = captures.cuda_graph(devices.step, torch.device("cuda", 1))
+    assert devices.diary == [
+        "cuda:1 {", "side waits for current", "side {", *["step"] * captures.WARM_UPS, "capture {", "step", "}", "}",
+        "current waits for side", "}",
+    ]  # fmt: skip
+    devices.diary.clear()
+    repeat()
+    assert devices.diary == ["cuda:1 {", "replay", "}"]
+
+
+def test_a_capture_that_fails_leaves_no_stream_or_lock_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = Devices(monkeypatch, fails=True)
+    with pytest.raises(RuntimeError, match="not while capturing"):
+        captures.cuda_graph(devices.step, torch.device("cuda", 0))
+    assert devices.diary[-3:] == ["}", "}", "}"]
+    assert not captures._CAPTURING.locked()
