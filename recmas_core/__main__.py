@@ -106,7 +106,10 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parts = ("embedded", "large", "stages", "training", "startup", "courses")
     parser.add_argument("--only", choices=parts, nargs="+", default=None, help="courses: only if named, an hour")
     parser.add_argument("--system", default="sequential", help="whose courses are run")
-    parser.set_defaults(run=lambda c, o: c.run_bench(repeats=o.repeats, only=o.only, system=o.system))
+    parser.add_argument("--device", default="cpu", help="cuda: what a latent step takes there, and nothing else")
+    parser.set_defaults(
+        run=lambda c, o: c.run_bench(repeats=o.repeats, only=o.only, system=o.system, device=o.device)
+    )
 
 
 if __name__ == "__main__":

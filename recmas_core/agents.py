@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jinja2 import TemplateError
 from torch import Tensor, nn
 
+from recmas_core.captures import Captures
 from recmas_core.errors import DimensionMismatch
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Agent:
         residence: Brings the model to its device when it is used, where not all agents fit there; None where it
             stays where it is.
 
+    Attributes:
+        body: The model without its head.
+        captures: Its recorded latent steps (on a GPU).
+
     Raises:
         DimensionMismatch: If the inner link is not as wide as the model.
     """
@@ -62,9 +67,10 @@ class Agent:
         self.residence = residence
         self.wording, self.source = wording, source or name
         self.home, self.hears = home, tuple(hears)
+        self.captures = Captures()
         model.requires_grad_(False)
         model.eval()
-        self._body, self._head = model.get_decoder(), model.get_output_embeddings()
+        self.body, self._head = model.get_decoder(), model.get_output_embeddings()
         self._embeddings = model.get_input_embeddings()
         self._weight = cast(Tensor, self._embeddings.weight)
         self._soft_cap = getattr(model.config, "final_logit_softcapping", None)
@@ -81,7 +87,7 @@ class Agent:
         """
         self._check_inner(inner)
         twin = copy.copy(self)
-        twin.inner = inner
+        twin.inner, twin.captures = inner, Captures()
         return twin
 
     def _check_inner(self, inner: nn.Module) -> None:
@@ -218,6 +224,6 @@ class Agent:
         with self._present():
             if self.residence is not None:
                 self.residence.enter(self.model)
-            out = self._body(inputs_embeds=embeds, use_cache=True, **options)
+            out = self.body(inputs_embeds=embeds, use_cache=True, **options)
         # of a model over several devices the last layer is not where the first one is
         return out.last_hidden_state.to(embeds.device), out.past_key_values

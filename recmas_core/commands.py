@@ -156,9 +156,9 @@ def make_system(pattern: str, *, out: Path | None, work: Path | None) -> None:
             print(f"{clock}{progress.stage} {key}  step {progress.step}/{progress.steps}  {numbers}", flush=True)
 
 
-def run_bench(*, repeats: int, only: Sequence[str] | None, system: str) -> None:
-    """Print the benchmarks' ratios."""
+def run_bench(*, repeats: int, only: Sequence[str] | None, system: str, device: str) -> None:
+    """Print the benchmarks' ratios; of another device than the CPU, what a latent step takes there."""
     from recmas_core.bench import bench
 
-    for line in bench(repeats=repeats, only=only, courses_of=system):
+    for line in bench(repeats=repeats, only=only, courses_of=system, device=device):
         print(line, flush=True)

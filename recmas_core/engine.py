@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recmas_core.captures import StepKind
 from recmas_core.decoding import Script, score, speak
 from recmas_core.errors import LinkMissing
 from recmas_core.patterns import Place
@@ -135,7 +136,8 @@ class _Run:
     def _think(self, place: Place, reader: Reader, hidden: Tensor) -> Iterator[Step]:
         embeds, carry = [], self.settings.carry
         inner = reader.agent.inner if carry is None else carry(place, place.role)
-        for latent in roll_out(reader, inner, hidden, self.settings.latent_steps, place=place):
+        steps, kind = self.settings.latent_steps, self.system.steps
+        for latent in roll_out(reader, inner, hidden, steps, place=place, kind=kind):
             yield latent
             embeds.append(latent.embed)
         thoughts, alter = torch.stack(embeds, dim=1), self.settings.alter
@@ -149,15 +151,28 @@ class _Run:
 
 
 def roll_out(
-    reader: Reader, inner: Callable[[Tensor], Tensor], hidden: Tensor, steps: int, *, place: Place
-) -> Iterator[Latent]:
-    """Latent steps of one turn: from h_1 (B, d), yield h_t and R_in(h_t) for t = 1..steps."""
-    for step in range(steps):
-        embed = inner(hidden)
-        check_finite(embed, f"thought {step + 1} of {place.role} in round {place.round}")
-        yield Latent(place, step, hidden, embed)
-        if step + 1 < steps:
-            hidden = reader.feed(embed[:, None])[:, -1]
+    reader: Reader, inner: Callable[[Tensor], Tensor], hidden: Tensor, steps: int, *, place: Place,
+    kind: StepKind = "captured",
+) -> Iterator[Latent]:  # fmt: skip
+    """Latent steps of one turn: from h_1 (B, d), yield h_t and R_in(h_t) for t = 1..steps; steps are at least 1.
+
+    The reader is used up: whether it has read the thoughts depends on how they were made (see `captures`).
+    """
+    embed = inner(hidden)
+    yield _thought(Latent(place, 0, hidden, embed))
+    with reader.agent.captures.lent(reader, inner, embed, further=steps - 1, kind=kind) as recorded:
+        for step in range(1, steps):
+            if recorded is not None:
+                hidden, embed = recorded.step()
+            else:
+                hidden = reader.feed(embed[:, None])[:, -1]
+                embed = inner(hidden)
+            yield _thought(Latent(place, step, hidden, embed))
+
+
+def _thought(latent: Latent) -> Latent:
+    check_finite(latent.embed, f"thought {latent.step + 1} of {latent.place.role} in round {latent.place.round}")
+    return latent
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,16 @@ class Reader:
         self._cache = new_cache(agent.model)
         self._pad: Tensor | None = None
         self.length = 0
+
+    @property
+    def layers(self) -> list[Any]:
+        """The cache's layers."""
+        return self._cache.layers
+
+    @property
+    def pad(self) -> Tensor | None:
+        """Columns of padding of each row, (B,); None where no row has any."""
+        return self._pad
 
     def fork(self) -> Reader:
         """An independent copy at this point: what either reads from here on, the other does not see."""

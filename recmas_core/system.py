@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from recmas_core.agents import Agent
+from recmas_core.captures import StepKind
 from recmas_core.engine import Edge, require_link
 from recmas_core.errors import BadInput, DimensionMismatch, SystemNotFound
 from recmas_core.patterns import ALONE, Pattern
@@ -52,6 +53,9 @@ class System:
         lock: Held while a model computes a step.
         threads: Whether roles of one stage compute at once, each in a thread; None where it is worth it
             (`stages.worth_threads`). What they compute is the same either way; never with gradients.
+        steps: How latent steps are taken on a CUDA device: "eager", one kernel after the other; "captured", all of a
+            step as one CUDA graph; "fused", as a graph of what torch.compile makes of it, which takes up to minutes
+            once. Elsewhere, and with gradients, they are always taken eagerly.
 
     Raises:
         DimensionMismatch: If a link does not fit its two agents.
@@ -84,6 +88,7 @@ class System:
         self.tools, self.decoding, self.house = dict(tools or {}), decoding, house
         self.lock = threading.RLock()
         self.threads: bool | None = None
+        self.steps: StepKind = "captured"
         missing = [role for role in self.roles if role not in self.agents]
         if missing:
             raise SystemNotFound(f"roles {missing}", "have no agent", f"Give an agent for each of {self.roles}.")

@@ -15,6 +15,7 @@ from tiny import tiny_model
 
 import recmas_core as rm
 from recmas_core.__main__ import main
+from recmas_core.hub import Hub
 from recmas_core.patterns import DISTILLATION, SEQUENTIAL
 from recmas_core.prompts import WORDINGS, Retry, prompt_for
 from recmas_core.released.opening import open_released
@@ -188,7 +189,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_released_system_reads_them(write: Write, release: dict[str, Path]) -> None:
-    system = open_released("sequential_light", get=release.__getitem__, wordings=write(MINE))
+    system = open_released("sequential_light", hub=Hub.of(release.__getitem__), wordings=write(MINE))
     assert system.prompts["planner"].think == "{question}{slots} Mine."
     assert system.prompts["critic"] == WORDINGS["general"].prompt("critic")
 
@@ -198,7 +199,7 @@ def test_a_wording_with_a_systems_name_is_for_it_alone(
     write: Write, release: dict[str, Path], name: str, own: bool
 ) -> None:
     path = write(f'["released:{name}"]\nbase = "general"\nroles.planner.think = "{{question}}{{slots}} Mine."')
-    system = open_released("sequential_light", get=release.__getitem__, wordings=path)
+    system = open_released("sequential_light", hub=Hub.of(release.__getitem__), wordings=path)
     assert system.prompts["planner"].think == ("{question}{slots} Mine." if own else PLAN)
     assert system.agents["planner"].wording == "general"
 
@@ -206,15 +207,13 @@ def test_a_wording_with_a_systems_name_is_for_it_alone(
 def test_a_misspelt_name_of_a_system_is_refused(write: Write, release: dict[str, Path]) -> None:
     path = write('["released:sequential_dark"]\nbase = "general"')
     with pytest.raises(rm.SystemNotFound, match="sequential_dark"):
-        open_released("sequential_light", get=release.__getitem__, wordings=path)
+        open_released("sequential_light", hub=Hub.of(release.__getitem__), wordings=path)
 
 
-def test_load_system_hands_them_on(
-    write: Write, release: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(open_released.__kwdefaults__, "get", release.__getitem__)
-    path = write(MINE)
-    assert rm.load_system("released:sequential_light", wordings=path).prompts["planner"].think.endswith("Mine.")
+def test_load_system_hands_them_on(write: Write, release: dict[str, Path]) -> None:
+    hub = Hub.of(release.__getitem__)
+    system = rm.load_system("released:sequential_light", wordings=write(MINE), hub=hub)
+    assert system.prompts["planner"].think.endswith("Mine.")
 
 
 def wide() -> rm.Agent:

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recmas_core.bench.courses import course_lines
+from recmas_core.bench.device import device_lines
 from recmas_core.bench.large import PROMPT, large_question, large_system
 from recmas_core.bench.rivals import Timing, bare_run, engine_run, recorded, reload, wasteful_run
 from recmas_core.bench.startup import startup_ratio
 from recmas_core.bench.training import training_lines
+from recmas_core.errors import BadInput
 from recmas_core.loading import assets_folder, load_system
 from recmas_core.patterns import MIXTURE
 from recmas_core.records import RunConfig
@@ -24,14 +26,25 @@ LONG = ("courses",)  # an hour or more: run only where it is asked for
 HEADER = "| system | (a) engine | (b) no cache, reload | (c) bare calls | b / a | a / c | latent step a | b | b / a |"
 
 
-def bench(*, repeats: int, only: Sequence[str] | None = None, courses_of: str = "sequential") -> Iterator[str]:
-    """Lines of a report: the engine on both systems, then start-up.
+def bench(
+    *, repeats: int, only: Sequence[str] | None = None, courses_of: str = "sequential", device: str = "cpu"
+) -> Iterator[str]:
+    """Lines of a report: the engine on both systems, then start-up; or what steps take on a GPU.
 
     Args:
         repeats: Counted runs of each contestant, taken in turn; (b) on the large triple is run once.
         only: Parts to run, of `PARTS` and `LONG`; None for all of `PARTS`.
         courses_of: Which embedded system's courses are run.
+        device: "cpu"; or a CUDA device, whose report is another one and has no parts.
+
+    Raises:
+        BadInput: If the device cannot be used, or parts were named for it.
     """
+    if device != "cpu":
+        if only:
+            raise BadInput("only", f"names parts, which {device!r} does not have", "Leave out --only, or --device.")
+        yield from device_lines(device, repeats=repeats)
+        return
     parts = only or PARTS
     if "embedded" in parts or "large" in parts:
         yield HEADER
