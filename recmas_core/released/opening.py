@@ -13,7 +13,7 @@ from recmas_core.agents import Agent
 from recmas_core.errors import DimensionMismatch
 from recmas_core.links import InnerLink, OuterLink
 from recmas_core.manifest import KEY_VARIABLE, open_named_tools
-from recmas_core.models import load_language_model, load_tokenizer
+from recmas_core.models import load_pair
 from recmas_core.patterns import get_pattern
 from recmas_core.placement import place, precision
 from recmas_core.prompts import prompt_for
@@ -22,6 +22,7 @@ from recmas_core.released.layouts import released_layout
 from recmas_core.released.reading import read_inner_link, read_outer_links
 from recmas_core.released.styles import PREFIX, released_style
 from recmas_core.system import System
+from recmas_core.weights import check_inside
 
 if TYPE_CHECKING:
     from recmas_core.tools.base import Tool
@@ -80,16 +81,19 @@ def open_released(
     layout.check_task(task)
     kind, count = precision(dtype), len(style.repositories)
     tell(Loading(style.outer, 0, count))
-    outer = read_outer_links(get(style.outer), layout, task)  # small, and soonest wrong
+    place_of_links = get(style.outer)
+    check_inside(place_of_links, f"repository {style.outer!r}")
+    outer = read_outer_links(place_of_links, layout, task)  # small, and soonest wrong
     agents: dict[str, Agent] = {}
     for role, repository in style.agents.items():
         tell(Loading(repository, len(agents) + 1, count))
         folder = complete(get(repository))
         title = repository.rpartition("/")[2]
+        check_inside(folder, f"repository {repository!r}")
         state = read_inner_link(folder, layout, task)
-        model = place(load_language_model(folder, name=title, dtype=kind), device, dtype)
+        model, tokenizer = load_pair(folder, name=title, dtype=kind)
+        model = place(model, device, dtype)
         inner = place(_filled(InnerLink(_width(state)), state), device, dtype)
-        tokenizer = load_tokenizer(folder, name=title)
         agents[role] = Agent(title, model, tokenizer, inner, source=repository)
     links: dict[tuple[str, str], nn.Module] = {}
     for (sender, receiver), state in outer.items():
