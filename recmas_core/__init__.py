@@ -8,6 +8,7 @@ from recmas_core.errors import (
     Diverged,
     LinkMissing,
     NonFiniteLatent,
+    NotAllowed,
     RecmasError,
     SystemNotFound,
     UnsafeCheckpoint,
@@ -54,7 +55,7 @@ from recmas_core.training import (
 __all__ = [
     "LINK_VARIANTS", "PATTERNS", "RECIPES", "STAGES", "TASKS", "Agent", "Answer", "BadInput", "Course",
     "DimensionMismatch", "Diverged", "Edit", "EmbeddedAgent", "Event", "Example", "HeldOut", "InnerLink", "Lap",
-    "LinkMissing", "LinkVariant", "NonFiniteLatent", "OuterLink", "Pattern", "Place", "RecmasError", "RunConfig",
+    "LinkMissing", "LinkVariant", "NonFiniteLatent", "NotAllowed", "OuterLink", "Pattern", "Place", "RecmasError", "RunConfig",
     "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainConfig", "TrainStep",
     "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed", "align_outer",
     "build_system", "damaged", "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest",

@@ -123,9 +123,7 @@ def load_tokenizer(folder: Path, *, name: str) -> PreTrainedTokenizerBase:
     where = f"agent {name!r}"
     if not any((folder / file).is_file() for file in _WORDS):  # transformers would make one that knows no word
         raise SystemNotFound(where, "has no tokenizer", "Fetch it again, with its tokenizer.json.")
-    check_inside(folder, where)
-    if (folder / "tokenizer_config.json").is_file():  # the modules it may name are not imported below
-        check_configuration(folder / "tokenizer_config.json", name, _AGAIN, modules=True)
+    _check_configurations(folder, name, where)
     for file in _WORDS:
         if (folder / file).is_file() and (folder / file).stat().st_size > _LONGEST_WORDS:
             raise UnsafeCheckpoint(where, f"has a {file} larger than {_LONGEST_WORDS >> 20} MB", _AGAIN)
@@ -148,15 +146,23 @@ def _read_config(folder: Path, name: str, where: str) -> PreTrainedConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise SystemNotFound(where, "has no config.json", "Give the folder of a transformers model.")
-    check_inside(folder, where)
-    check_configuration(path, name, _AGAIN, modules=True)  # of a known type the modules it names are not needed
-    check_weights_named(path, name, _AGAIN)
+    _check_configurations(folder, name, where)
     try:
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (StrictDataclassError, *NONSENSE) as error:
         raise _unusable(where, error) from error
     result: PreTrainedConfig = config
     return result
+
+
+def _check_configurations(folder: Path, name: str, where: str) -> None:
+    """See to every configuration before any is used: a tokenizer's class reads the model's, too."""
+    check_inside(folder, where)
+    for path in sorted(folder.glob("*config.json")):
+        # modules may be named: with trust_remote_code=False they are never imported, known types do without
+        check_configuration(path, name, _AGAIN, modules=True)
+        if path.name == "config.json":
+            check_weights_named(path, name, _AGAIN)
 
 
 def _unusable(where: str, error: Exception) -> UnsafeCheckpoint:

@@ -1,4 +1,4 @@
-"""Poisoned checkpoints: each is refused with a reason, whatever way it comes; nothing in it runs, nothing stays behind."""
+"""Poisoned checkpoints: each is refused with a reason, however it comes; nothing in it runs, nothing stays behind."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def refused(root: Path, way: str, error: type[rm.RecmasError], match: str) -> No
     assert list((root.parent / "temp").iterdir()) == []
 
 
-# ------------------------------------------------------------------------------------------------- ways to poison a file
+# ------------------------------------------------------------------------------------------------ ways to poison a file
 
 
 def changed(file: str, **values: object) -> Poison:
@@ -97,7 +97,9 @@ def written(file: str, content: bytes) -> Poison:
 
 
 def shard(folder: Path) -> Path:
-    return sorted(folder.glob("model-*.safetensors"))[0]
+    """The file of the text model's embeddings; of what else a multimodal model has, nothing is read."""
+    names = json.loads((folder / INDEX).read_text())["weight_map"]
+    return folder / next(file for key, file in names.items() if "language_model" in key and "embed_tokens" in key)
 
 
 def tensors(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Poison:
@@ -131,17 +133,18 @@ def index(name: Callable[[Path], object]) -> Poison:
     """Let the index name another file for one weight; a copy of the right one lies there."""
 
     def poison(folder: Path) -> None:
-        shutil.copy(shard(folder), folder.parent / "outside.safetensors")
+        held = shard(folder).name
+        shutil.copy(folder / held, folder.parent / "outside.safetensors")
         kept = json.loads((folder / INDEX).read_text())
         kept["weight_map"] = {
-            key: name(folder) if file == shard(folder).name else file for key, file in kept["weight_map"].items()
+            key: name(folder) if file == held else file for key, file in kept["weight_map"].items()
         }
         (folder / INDEX).write_text(json.dumps(kept))
 
     return poison
 
 
-def pickled(folder: Path, *, inside: bool = False) -> None:
+def pickled(folder: Path) -> None:
     """Weights that would have to be unpickled, instead of safetensors."""
     for path in (*folder.glob("*.safetensors"), folder / INDEX):
         path.unlink()
@@ -165,7 +168,8 @@ def modules(**values: object) -> Poison:
 
     def poison(folder: Path) -> None:
         (folder / "evil_model.py").write_text(f"open({str(folder / ANYWHERE)!r}, 'w')\nclass Evil: pass\n")
-        changed("config.json", auto_map=dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "evil_model.Evil"), **values)(folder)
+        named = dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "evil_model.Evil")
+        changed("config.json", auto_map=named, **values)(folder)
 
     return poison
 
@@ -221,7 +225,7 @@ AGENTS: dict[str, Refusal] = {
     "weights elsewhere": (text_config(transformers_weights="x.safetensors"), UNSAFE, "file of its own"),
     "a huge configuration": (written("config.json", HUGE), UNSAFE, "larger than"),
     "a deep configuration": (written("config.json", DEEP), UNSAFE, "damaged"),
-    "a nested configuration": (changed("config.json", x=json.loads("[" * 400 + "]" * 400)), UNSAFE, "deep|recursion"),
+    "a nested configuration": (changed("config.json", x=json.loads("[" * 900 + "]" * 900)), UNSAFE, "recursion"),
     "no table": (written("config.json", b"[1]"), UNSAFE, "no table"),
     "no text": (written("config.json", b"\xff\xfe\x00"), UNSAFE, "damaged"),
     "no heads": (text_config(num_attention_heads=0), UNSAFE, "cannot be used"),
@@ -239,7 +243,8 @@ AGENTS: dict[str, Refusal] = {
     "words that the model lacks": (vocabulary, UNSAFE, "writes word"),
     # chat templates
     "an endless template": (
-        template("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"), UNSAFE, "takes longer",
+        template("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"),
+        UNSAFE, "takes longer",
     ),
     "a template without a bottom": (template("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), UNSAFE, "fails"),
     "a long template": (template("a" * 100_001), UNSAFE, "100,001 letters"),
@@ -305,7 +310,9 @@ def test_giant_weights_that_are_missing_take_no_memory(root: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("name", ["training_args.bin", "pytorch_model.bin", "optimizer.pt", "adapter_model.bin", ".metadata"])
+@pytest.mark.parametrize(
+    "name", ["training_args.bin", "pytorch_model.bin", "optimizer.pt", "adapter_model.bin", ".metadata"]
+)
 def test_pickles_beside_the_weights_do_not_run(root: Path, name: str) -> None:
     (root / AGENT / name).write_bytes(pickle.dumps(Bomb(root / ANYWHERE)))
     way_released(root)
@@ -328,7 +335,7 @@ def test_no_other_model_is_loaded_through_an_adapters_configuration(root: Path) 
     assert way_released(root).agents["reflector"].source == AGENT
 
 
-# ------------------------------------------------------------------------------------------- links of the hub's own cache
+# ----------------------------------------------------------------------------------------- links of the hub's own cache
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["blobs of the repository", "blobs of the whole cache"])
@@ -372,7 +379,7 @@ def link_state(change: Callable[[dict[str, torch.Tensor]], object]) -> Poison:
 
 LINKS: dict[str, Refusal] = {
     "code": (lambda path: torch.save({"a": Bomb(path.parent / ANYWHERE)}, path), UNSAFE, "more than tensors"),
-    "plain pickle": (lambda path: path.write_bytes(pickle.dumps(Bomb(path.parent / ANYWHERE))) and None, UNSAFE, "more"),
+    "pickle": (lambda path: path.write_bytes(pickle.dumps(Bomb(path.parent / ANYWHERE))) and None, UNSAFE, "more"),
     "bomb": (stored_bomb, UNSAFE, "compressed"),
     "nan": (link_state(lambda state: {k: v * torch.nan for k, v in state.items()}), UNSAFE, "not finite"),
     "inf": (link_state(lambda state: {k: v + torch.inf for k, v in state.items()}), UNSAFE, "not finite"),
@@ -436,15 +443,14 @@ def test_a_link_that_says_it_is_a_giant(tmp_path: Path) -> None:
 
 
 def test_a_link_whose_variant_is_nested_without_end(tmp_path: Path) -> None:
-    save_file({"proj1.weight": torch.ones(2, 2)}, tmp_path / "l.safetensors", {"kind": "InnerLink", "variant": "[" * 10**5})
+    nested = {"kind": "InnerLink", "variant": "[" * 10**5}
+    save_file({"proj1.weight": torch.ones(2, 2)}, tmp_path / "l.safetensors", nested)
     with pytest.raises(UNSAFE, match="cannot be read"):
         load_link(tmp_path / "l.safetensors")
 
 
-@pytest.mark.parametrize("file", ["outerlink_config.json", "adapter_config.json", "innerlink_config.json"])
+@pytest.mark.parametrize("file", ["outerlink_config.json", "adapter_config.json"])
 @pytest.mark.parametrize("content", [DEEP, HUGE, b"[3]"], ids=["deep", "huge", "list"])
 def test_poisoned_configurations_of_links(root: Path, file: str, content: bytes) -> None:
-    if file == "innerlink_config.json":
-        pytest.skip("not read where one link serves all tasks")
     (root / (STYLE.outer if file.startswith("outer") else AGENT) / file).write_bytes(content)
     refused(root, "released", UNSAFE, "damaged|larger|another way")
