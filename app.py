@@ -20,7 +20,7 @@ from recmas_core.allowed import Allowance
 from recmas_core.errors import RecmasError
 from recmas_core.hub import HUB, looks_like_repository
 from recmas_core.released.styles import PREFIX
-from recmas_core.secrets import install_filter
+from recmas_core.secrets import every_handler, guard_handlers
 from visualizers.panels.api import Api
 from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.explore import build_explore
@@ -80,8 +80,10 @@ class Options:
     @property
     def allowance(self) -> Allowance:
         """What visitors may open; what the operator has chosen is theirs too."""
+        if self.models is None and self.private and self.folder is None:
+            return Allowance.everything()
         models = self.models if self.models is not None else "all" if self.private else "none"
-        named = Allowance.parse(models, folder=self.folder, anywhere=self.private and self.folder is None)
+        named = Allowance.parse(models, self.folder)
         return named.also(self.system) if self.system and self.system.startswith(PREFIX) else named
 
 
@@ -123,7 +125,7 @@ def serve(options: Options) -> None:
     Raises:
         RecmasError: If the system to show first does not exist.
     """
-    install_filter(os.environ)  # no key or token gets into a log
+    guard_handlers(every_handler(), os.environ)  # no key or token gets into a log
     torch.set_num_threads(options.threads)
     disable_progress_bar()  # weights load in a blink; the terminal is for the address
     wanted = wanted_of(options)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from recmas_core.captures import Captures
 from recmas_core.errors import DimensionMismatch
+from recmas_core.templates import render
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -176,10 +177,7 @@ class Agent:
         return text if system in text else self._templated(plain)
 
     def _templated(self, messages: list[dict[str, str]]) -> str:
-        text = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        return cast(str, text)
+        return render(self.tokenizer, messages, f"agent {self.name!r}")
 
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings: (...,) ids to (..., d), scaled as the model scales them."""

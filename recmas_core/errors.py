@@ -45,5 +45,9 @@ class Diverged(RecmasError, ArithmeticError):
     """A loss or a gradient is not finite: training stops, the links keep their last good values."""
 
 
+class NotAllowed(RecmasError):
+    """What was asked for exists, or may, but whoever runs the server does not offer it."""
+
+
 class WriteFailed(RecmasError):
     """A file or folder could not be written, e.g. because the disk is full: nothing half-written stays."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -25,7 +26,6 @@ from recmas_core.house import House
 from recmas_core.links import InnerLink, LinkVariant, OuterLink
 from recmas_core.manifest import Manifest, Member, inside, open_kept_tools, read_manifest
 from recmas_core.memory import count_parameters
-from recmas_core.models import load_tokenizer
 from recmas_core.placement import HERE, Placement
 from recmas_core.progress import Loading, Tell, silent
 from recmas_core.storage import write_whole
@@ -173,7 +173,7 @@ def load_agent(
     if not (folder / "config.json").is_file():
         raise SystemNotFound(f"agent {name!r}", "has no config.json", "Give the folder of a transformers model.")
     house = House() if house is None else house
-    model, tokenizer = house.load_model(folder, name), load_tokenizer(folder, name=name)
+    model, tokenizer = house.load_pair(folder, name)
     path = folder / "inner.safetensors"
     if inner is None:
         inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
@@ -210,7 +210,7 @@ def load_link(path: Path) -> nn.Module:
 
     Raises:
         SystemNotFound: If there is no such file.
-        UnsafeCheckpoint: If it is damaged.
+        UnsafeCheckpoint: If it is damaged, or holds numbers that are not finite.
         DimensionMismatch: If its tensors do not make a link of the variant it names.
     """
     if not path.is_file():
@@ -220,13 +220,19 @@ def load_link(path: Path) -> nn.Module:
             metadata = stored.metadata() or {}
             state = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (not a dict)
         kind, variant = _KINDS[metadata["kind"]], _variant(json.loads(metadata["variant"]))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise UnsafeCheckpoint(f"link {path.stem!r}", f"cannot be read ({error})", "Save it again.") from error
+    for key, value in state.items():
+        if not value.is_floating_point() or not bool(value.isfinite().all()):
+            what = f"holds something other than finite numbers, in {key!r}"
+            raise UnsafeCheckpoint(f"link {path.stem!r}", what, "Take links from before they broke.")
     try:
         width, out = state["proj1.weight"].shape[1], state.get("proj2.weight", state["proj1.weight"]).shape[0]
+        with torch.device("meta"):  # the width is a stranger's word until all shapes agree with it
+            kind(width, out, variant).load_state_dict(state, assign=True)
         link = kind(width, out, variant)
         link.load_state_dict(state)
-    except (RuntimeError, KeyError, IndexError) as error:
+    except (RuntimeError, ValueError, LookupError) as error:
         todo = "Load the link with the variant it was saved with."
         raise DimensionMismatch(f"link {path.stem!r}", f"has other tensors ({error})", todo) from error
     return link.requires_grad_(False).eval()

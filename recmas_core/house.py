@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from recmas_core.memory import Plan, Room, make_plan, measure_room
-from recmas_core.models import load_language_model
+from recmas_core.models import load_pair
 from recmas_core.placement import HERE, Placement, place
 from recmas_core.residence import Residence
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from recmas_core.agents import Agent
 
@@ -57,13 +57,13 @@ class House:
             residence = Residence(torch.device(placement.device), int(plan.room.device / _FULL))
         return House(placement, residence, plan)
 
-    def load_model(self, folder: Path, name: str) -> PreTrainedModel:
-        """Load a language model to where it belongs; see `models.load_language_model`."""
+    def load_pair(self, folder: Path, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """Load a language model to where it belongs, and its tokenizer; see `models.load_pair`."""
         if self.residence is None:
-            return load_language_model(folder, name=name, placement=self.placement)
-        model = load_language_model(folder, name=name, placement=Placement("cpu", self.placement.dtype))
+            return load_pair(folder, name=name, placement=self.placement)
+        model, tokenizer = load_pair(folder, name=name, placement=Placement("cpu", self.placement.dtype))
         self.residence.add(model)
-        return model
+        return model, tokenizer
 
     def place_link(self, link: _Link) -> _Link:
         """Put a link where the agents compute, frozen."""

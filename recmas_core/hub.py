@@ -9,6 +9,7 @@ from pathlib import Path
 from recmas_core.memory import count_parameters
 from recmas_core.progress import Tell, silent
 from recmas_core.released.fetching import Fetch, complete, fetch
+from recmas_core.weights import check_inside
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Hub:
 
     def get(self, repository: str, tell: Tell = silent) -> Path:
         """The folder of a repository."""
-        return self.fetch(repository, tell)
+        folder = self.fetch(repository, tell)
+        check_inside(folder, f"repository {repository!r}")
+        return folder
 
     def model(self, repository: str, tell: Tell = silent) -> Path:
         """The folder of a repository whose weights are all there."""
-        return complete(self.fetch(repository, tell))
+        return complete(self.get(repository, tell))
 
     def parameters(self, repository: str) -> int:
         """The number of parameters of a repository's model."""

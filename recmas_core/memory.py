@@ -12,8 +12,9 @@ import psutil
 import torch
 from safetensors import SafetensorError, safe_open
 
-from recmas_core.errors import RecmasError, SystemNotFound, UnsafeCheckpoint
+from recmas_core.errors import RecmasError, UnsafeCheckpoint
 from recmas_core.placement import Placement, check_device
+from recmas_core.weights import weight_files
 
 _SPARE = 1.1  # caches, activations and what libraries take for themselves, beside the weights
 # The eyes of multimodal checkpoints: only their text models are loaded.
@@ -137,9 +138,7 @@ def count_parameters(folder: Path) -> int:
         SystemNotFound: If there are no weights.
         UnsafeCheckpoint: If a header is damaged.
     """
-    files = sorted(folder.glob("model*.safetensors"))
-    if not files:
-        raise SystemNotFound(f"folder {folder.name!r}", "holds no weights as safetensors", "Fetch it again.")
+    files = weight_files(folder, f"folder {folder.name!r}")
     try:
         return sum(_count(path) for path in files)
     except (SafetensorError, OSError, ValueError, json.JSONDecodeError) as error:

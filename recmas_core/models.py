@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
+from recmas_core.configurations import NONSENSE, check_configuration, check_weights_named
 from recmas_core.errors import BadInput, SystemNotFound, UnsafeCheckpoint
 from recmas_core.placement import Placement, place
+from recmas_core.templates import check_template
+from recmas_core.weights import check_inside, check_weights, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -26,8 +29,37 @@ _TEXT_PART: Mapping[str, str] = MappingProxyType(
         r"^language_model\.lm_head": "lm_head",
     }
 )
-_NOT_MODEL = ("adapter_config.json",)  # transformers takes a folder that holds one for a PEFT adapter
+# transformers takes a folder that holds one of these for a PEFT adapter, or for a checkpoint of another form
+_NOT_MODEL = ("adapter_config.json", ".metadata")
+_WORDS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+_SAMPLE = "Hello, world! What is 6 * 7?\nThe answer is 42."
+_LONGEST_WORDS = 1 << 28
 _AGAIN = "Save or fetch it again."
+
+
+def load_pair(
+    folder: Path, *, name: str, placement: Placement
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The language model and the tokenizer of a folder, which fit each other.
+
+    Args:
+        folder: A transformers model's folder, weights as safetensors.
+        name: What to call it in errors.
+        placement: Where to put it, in what precision.
+
+    Raises:
+        SystemNotFound: If there is no model or no tokenizer in the folder.
+        UnsafeCheckpoint: If a file is damaged or no plain data, or the tokenizer writes words that the model lacks.
+        BadInput: If it is no causal language model, or is quantised.
+    """
+    tokenizer = load_tokenizer(folder, name=name)  # small, and soonest wrong
+    model = load_language_model(folder, name=name, placement=placement)
+    embeddings: Any = model.get_input_embeddings()
+    rows, ids = embeddings.weight.shape[0], tokenizer(_SAMPLE, add_special_tokens=False).input_ids
+    if max(ids, default=0) >= rows:
+        what = f"has a tokenizer that writes word {max(ids)}, of a model with {rows} words"
+        raise UnsafeCheckpoint(f"agent {name!r}", what, "Take the tokenizer that came with the model.")
+    return model, tokenizer
 
 
 def load_language_model(folder: Path, *, name: str, placement: Placement) -> PreTrainedModel:
@@ -40,25 +72,33 @@ def load_language_model(folder: Path, *, name: str, placement: Placement) -> Pre
 
     Raises:
         SystemNotFound: If there is no model in the folder.
-        UnsafeCheckpoint: If a file is damaged, a weight is missing or not finite, or the model needs code of its own.
-        BadInput: If it is no causal language model.
+        UnsafeCheckpoint: If a file is damaged or leads elsewhere, a weight is missing, not finite or of another shape
+            than the configuration says, or the model needs code of its own.
+        BadInput: If it is no causal language model, or is quantised.
     """
     from huggingface_hub.errors import StrictDataclassError
 
     where = f"agent {name!r}"
-    config = _read_config(folder, where)
+    config = _read_config(folder, name, where)
     text = config.get_text_config()
     kind = _causal_class(text, where)
+    names = dict(_TEXT_PART) if text is not config else {}
+    files = weight_files(folder, where)
+    try:
+        with torch.device("meta"):  # takes no memory, however large the model is said to be
+            bare = kind(text)
+    except (StrictDataclassError, *NONSENSE) as error:
+        raise _unusable(where, error) from error
+    bare.tie_weights()
+    check_weights(files, bare, names, where)
     try:
         with _without_adapter(folder) as plain:
             loaded: Any = kind.from_pretrained(
                 plain, config=text, dtype=placement.torch_dtype, use_safetensors=True, local_files_only=True,
                 **_where(placement),
-                key_mapping=dict(_TEXT_PART) if text is not config else None, output_loading_info=True,
+                key_mapping=names or None, output_loading_info=True,
             )  # fmt: skip
-    except (
-        SafetensorError, StrictDataclassError, OSError, ValueError, RuntimeError, LookupError, TypeError,
-    ) as error:  # fmt: skip
+    except (SafetensorError, StrictDataclassError, *NONSENSE) as error:
         raise UnsafeCheckpoint(where, f"cannot be read ({error})", _AGAIN) from error
     model, info = loaded
     absent = sorted(info["missing_keys"])
@@ -96,32 +136,63 @@ def load_tokenizer(folder: Path, *, name: str) -> PreTrainedTokenizerBase:
     """A folder's tokenizer, which pads on the left.
 
     Raises:
-        UnsafeCheckpoint: If it cannot be read.
+        SystemNotFound: If there is none.
+        UnsafeCheckpoint: If it cannot be read, or its chat template cannot be used.
     """
     from transformers import AutoTokenizer
 
+    where = f"agent {name!r}"
+    if not any((folder / file).is_file() for file in _WORDS):  # transformers would make one that knows no word
+        raise SystemNotFound(where, "has no tokenizer", "Fetch it again, with its tokenizer.json.")
+    _check_configurations(folder, name, where)
+    for file in _WORDS:
+        if (folder / file).is_file() and (folder / file).stat().st_size > _LONGEST_WORDS:
+            raise UnsafeCheckpoint(where, f"has a {file} larger than {_LONGEST_WORDS >> 20} MB", _AGAIN)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
-        raise UnsafeCheckpoint(f"agent {name!r}", f"has no tokenizer that can be read ({error})", _AGAIN) from error
+        len(tokenizer)
+    except Exception as error:  # the tokenizers' own library raises nothing more precise
+        what = f"has no tokenizer that can be read ({_first_line(error)})"
+        raise UnsafeCheckpoint(where, what, _AGAIN) from error
     tokenizer.padding_side = "left"
+    check_template(tokenizer, where)
     result: PreTrainedTokenizerBase = tokenizer
     return result
 
 
-def _read_config(folder: Path, where: str) -> PreTrainedConfig:
+def _read_config(folder: Path, name: str, where: str) -> PreTrainedConfig:
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
-    if not (folder / "config.json").is_file():
+    path = folder / "config.json"
+    if not path.is_file():
         raise SystemNotFound(where, "has no config.json", "Give the folder of a transformers model.")
+    _check_configurations(folder, name, where)
     try:
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (StrictDataclassError, OSError, ValueError, LookupError, TypeError) as error:
-        what = f"has a configuration that cannot be used ({next(iter(str(error).splitlines()), error)})"
-        raise UnsafeCheckpoint(where, what, "Code that comes with a model is never run; take another model.") from error
+    except (StrictDataclassError, *NONSENSE) as error:
+        raise _unusable(where, error) from error
     result: PreTrainedConfig = config
     return result
+
+
+def _check_configurations(folder: Path, name: str, where: str) -> None:
+    """See to every configuration before any is used: a tokenizer's class reads the model's, too."""
+    check_inside(folder, where)
+    for path in sorted(folder.glob("*config.json")):
+        # modules may be named: with trust_remote_code=False they are never imported, known types do without
+        check_configuration(path, name, _AGAIN, modules=True)
+        if path.name == "config.json":
+            check_weights_named(path, name, _AGAIN)
+
+
+def _unusable(where: str, error: Exception) -> UnsafeCheckpoint:
+    what = f"has a configuration that cannot be used ({_first_line(error)})"
+    return UnsafeCheckpoint(where, what, "Code that comes with a model is never run; take another model.")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), repr(error))[:300]
 
 
 def _causal_class(config: PreTrainedConfig, where: str) -> Any:

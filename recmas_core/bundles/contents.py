@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from recmas_core.configurations import NONSENSE, check_configuration
 from recmas_core.errors import SystemNotFound, UnsafeCheckpoint
 from recmas_core.folders import link_path
 from recmas_core.manifest import FILE, Manifest
@@ -17,16 +15,7 @@ from recmas_core.manifest import FILE, Manifest
 _ENDINGS = (".json", ".safetensors", ".jinja", ".txt")
 _SENTENCEPIECE = "tokenizer.model"
 _FOREIGN = "adapter_config.json"  # through it transformers would load another model
-# What a configuration can name to be imported, or fetched, and run.
-_CODE = ("auto_map", "attn_implementation", "experts_implementation", "_attn_implementation", "_experts_implementation")
-_NATIVE: tuple[object, ...] = (None, {}, "eager", "sdpa")
-# Of these a configuration makes lists or modules, one by one, before any weight is looked at.
-_COUNTED, _MANY = ("layer", "expert", "label"), 2000
-# All that transformers raises on a configuration that makes no sense.
-_NO_MODEL = (
-    ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError, AssertionError, OSError,
-    ImportError,
-)  # fmt: skip
+_AGAIN = "Save the system again."
 
 
 def top_files(kept: Manifest) -> list[str]:
@@ -86,39 +75,15 @@ def check_agent(folder: Path) -> None:
         UnsafeCheckpoint: If not.
     """
     for path in sorted(folder.glob("*config.json")):
-        _check_config(path)
+        check_configuration(path, folder.name, _AGAIN)
     needed, stored = _needed(folder), _stored(folder)
     if needed > stored:
         what = f"has {stored:,} numbers as weights; its config.json asks for {needed:,}"
         raise UnsafeCheckpoint(f"agent {folder.name!r}", what, "Save the system again.")
 
 
-def _check_config(path: Path) -> None:
-    where = f"{path.parent.name}/{path.name}"
-    try:
-        pairs = list(_pairs(json.loads(path.read_bytes())))
-    except (ValueError, RecursionError) as error:
-        raise UnsafeCheckpoint(where, f"is damaged ({error})", "Save the system again.") from error
-    for key, value in pairs:
-        if key in _CODE and value not in _NATIVE:
-            todo = "Use a model that transformers has built in."
-            raise UnsafeCheckpoint(where, f"names code to be run, as its {key}", todo)
-        if isinstance(value, int) and value > _MANY and any(part in key for part in _COUNTED):
-            raise UnsafeCheckpoint(
-                where, f"says {value:,} for {key}, more than any model has", "Save the system again."
-            )
-
-
 def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("model*.safetensors"))
-
-
-def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key and value of nested JSON."""
-    if isinstance(value, dict):
-        yield from value.items()
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _pairs(part)
 
 
 def _stored(folder: Path) -> int:
@@ -144,7 +109,7 @@ def _needed(folder: Path) -> int:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (*_NO_MODEL, StrictDataclassError) as error:
+    except (*NONSENSE, StrictDataclassError) as error:
         reason = next(iter(str(error).splitlines()), repr(error))
         where, todo = f"{folder.name}/config.json", "Use a model that transformers has built in."
         raise UnsafeCheckpoint(where, f"describes no language model ({reason})", todo) from error

@@ -34,6 +34,7 @@ _DAMAGE = (
     TypeError, AttributeError, MemoryError,
 )  # fmt: skip
 _AGAIN = "Save or fetch it again."
+_LONGEST = 1 << 20  # a configuration lists a handful of links
 
 
 def read_released_links(
@@ -180,6 +181,8 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
+        if path.stat().st_size > _LONGEST:
+            raise UnsafeCheckpoint(f"{path.parent.name}/{path.name}", f"is larger than {_LONGEST >> 20} MB", _AGAIN)
         return _table(json.loads(path.read_bytes()), path)
     except (ValueError, RecursionError) as error:
         if isinstance(error, UnsafeCheckpoint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ import gradio as gr
 
 from recmas_core.errors import BadInput, RecmasError
 from recmas_core.records import Answer, Event, Prompted, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart
+from recmas_core.secrets import redacted
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices, whole
 from visualizers.panels.notes import Notes, Said
@@ -28,7 +30,7 @@ def as_gradio_errors() -> Iterator[None]:
     try:
         yield
     except RecmasError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise gr.Error(redacted(str(error), os.environ), print_exception=False) from error
 
 
 def words(said: Said) -> list[list[Any]]:

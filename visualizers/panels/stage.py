@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import astuple, dataclass, fields
 from html import escape
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.errors import RecmasError
+from recmas_core.secrets import redacted
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
 from visualizers.panels.belongings import VisitorShelf
@@ -130,7 +132,7 @@ def status_html(message: str, *, error: bool = False) -> str:
 def say_error(error: Exception) -> str:
     """One message for a person, shown as a toast too; what nobody foresaw also goes to the log."""
     if isinstance(error, RecmasError):
-        message = str(error)
+        message = redacted(str(error), os.environ)
     else:
         _log.error("a handler failed", exc_info=error)
         message = f"Something went wrong that should not have: {type(error).__name__}. The page goes on; try again."
