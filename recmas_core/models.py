@@ -90,7 +90,11 @@ def load_language_model(folder: Path, *, name: str, placement: Placement) -> Pre
     except (StrictDataclassError, *NONSENSE) as error:
         raise _unusable(where, error) from error
     bare.tie_weights()
-    check_weights(files, bare, names, where)
+    try:
+        check_weights(files, bare, names, where)
+    except UnsafeCheckpoint:
+        _check_saved_as(config, kind, where)
+        raise
     try:
         with _without_adapter(folder) as plain:
             loaded: Any = kind.from_pretrained(
@@ -103,7 +107,6 @@ def load_language_model(folder: Path, *, name: str, placement: Placement) -> Pre
     model, info = loaded
     absent = sorted(info["missing_keys"])
     if absent:  # transformers would leave them at random
-        _check_saved_as(config, kind, where)
         raise UnsafeCheckpoint(where, f"lacks {len(absent)} of its weights, such as {absent[0]!r}", _AGAIN)
     for key, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):

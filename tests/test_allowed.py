@@ -94,7 +94,8 @@ def test_links_that_lead_out(offered: Allowance, spec: str) -> None:
 
 def test_the_offered_folder_may_be_a_link_itself(offered: Allowance, tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to("models")
-    assert dataclasses.replace(offered, folder=tmp_path / "alias").check("mine") == (tmp_path / "models" / "mine").resolve()
+    again = dataclasses.replace(offered, folder=tmp_path / "alias")
+    assert again.check("mine") == (tmp_path / "models" / "mine").resolve()
 
 
 HOSTILE = [

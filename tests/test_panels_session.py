@@ -33,7 +33,7 @@ def test_one_step_is_one_thought_one_hop_or_one_token(system: rm.System) -> None
     while not session.moment.finished:
         steps.append([e for e in _drain(session, one_step) if isinstance(e, Thought | Transfer | Token)])
     assert [len(step) for step in steps] == [1] * len(steps)
-    solved = system.solve(QUESTION, rounds=1, latent_steps=2, max_new_tokens=160)
+    solved = system.solve(QUESTION, rounds=1, latent_steps=2)
     assert sum(isinstance(e, Thought | Transfer | Token) for e in solved.events) == len(steps)
     assert session.moment.trace is not None
     assert session.moment.trace.answer == solved.answer
@@ -63,7 +63,7 @@ def test_the_trace_of_a_stepped_run_is_the_engines_own(system: rm.System) -> Non
     while not session.moment.finished:
         _drain(session, one_step)
     trace = session.moment.trace
-    solved = system.solve(QUESTION, rounds=2, latent_steps=2, max_new_tokens=160)
+    solved = system.solve(QUESTION, rounds=2, latent_steps=2)
     assert trace is not None
     assert [type(e) for e in trace.events] == [type(e) for e in solved.events]
     assert all((a.hidden == b.hidden).all() for a, b in zip(trace.thoughts, solved.thoughts, strict=True))
@@ -193,7 +193,7 @@ def test_all_hops_of_a_stage_leave_in_one_step_and_end_its_turns(mixture: rm.Sys
 
 def test_beats_hold_every_event_once_and_in_order(mixture: rm.System) -> None:
     beats = _beats(Session(), mixture, 2)
-    solved = mixture.solve(QUESTION, rounds=2, latent_steps=2, max_new_tokens=160)
+    solved = mixture.solve(QUESTION, rounds=2, latent_steps=2)
     assert [type(e) for beat in beats for e in beat] == [type(e) for e in solved.events]
 
 

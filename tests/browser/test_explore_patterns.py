@@ -25,7 +25,7 @@ def _solved(system: rm.System, explorer: Explorer, rounds: int = 3) -> Trace:
     """The engine's own run of what the page asks."""
     question = explorer.page.get_by_label("Question", exact=True).input_value()
     steps = int(explorer.page.get_by_label("Thoughts per turn", exact=True).input_value())
-    return system.solve(question, rounds=rounds, latent_steps=steps, seed=0, max_new_tokens=160)
+    return system.solve(question, rounds=rounds, latent_steps=steps, seed=0)
 
 
 @pytest.mark.parametrize("name", rm.embedded_systems())
@@ -140,7 +140,7 @@ def test_tools_can_be_switched_off(tiny: Explorer, small: Path) -> None:
     tiny.page.get_by_label("Tools may be called").uncheck()
     tiny.choose("fast")
     tiny.run()
-    plain = system.solve(QUESTION, rounds=3, latent_steps=3, max_new_tokens=160, tools=False)
+    plain = system.solve(QUESTION, rounds=3, latent_steps=3, tools=False)
     assert tiny.meter("Tool calls") == "0"
     assert tiny.meter("Tokens decoded") == str(plain.decoded_tokens)
 
@@ -150,7 +150,7 @@ def test_the_learner_is_shown_with_and_without_the_expert(tiny: Explorer, small:
     tiny.pick_pattern("Distillation")
     question = tiny.page.get_by_label("Question", exact=True).input_value()
     cuts = [Edit(turn, "zero", receiver="learner") for turn in (0, 2, 4)]
-    without = system.solve(question, rounds=3, latent_steps=3, max_new_tokens=160, edits=cuts)
+    without = system.solve(question, rounds=3, latent_steps=3, edits=cuts)
     tiny.choose("fast")
     tiny.run()
     tiny.show_map("learner")
@@ -176,7 +176,7 @@ def test_programs_name_a_system_and_its_agents(small_server: str, small: Path) -
     system = rm.load_system("mixture", assets=small)
     drawn = client.predict(3, system="mixture", api_name="/sample")
     solved = client.predict(drawn["question"], 2, 3, system="mixture", api_name="/solve")
-    assert solved["answer"] == system.solve(drawn["question"], rounds=2, latent_steps=3, max_new_tokens=160).answer
+    assert solved["answer"] == system.solve(drawn["question"], rounds=2, latent_steps=3).answer
     assert solved["true_answer"] == drawn["answer"]
     foreign = client.predict(
         drawn["question"], 2, 3, system="mixture", agents={"math": "embedded:expert"}, api_name="/solve"

@@ -92,7 +92,7 @@ def test_changed_settings_begin_a_new_run(explorer: Explorer) -> None:
 
 def test_text_mode_decodes_every_turn(explorer: Explorer, embedded: rm.System) -> None:
     question = explorer.page.get_by_label("Question", exact=True).input_value()
-    trace = embedded.solve(question, rounds=3, latent_steps=3, mode="text", max_new_tokens=160)
+    trace = embedded.solve(question, rounds=3, latent_steps=3, mode="text")
     explorer.choose("text")
     explorer.choose("fast")
     assert explorer.run() == trace.answer

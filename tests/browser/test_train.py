@@ -99,7 +99,7 @@ def test_the_result_runs_in_explore_and_downloads_as_a_system(trainer: Trainer, 
     explorer.fill("Rounds", "1")
     explorer.choose("fast")
     question = explorer.page.get_by_label("Question", exact=True).input_value()
-    made = mine.solve(question, rounds=1, latent_steps=mine.latent_steps, max_new_tokens=160)
+    made = mine.solve(question, rounds=1, latent_steps=mine.latent_steps)
     assert explorer.run() == (short(made.answer or "", 40) or "(empty)")
     explorer.choose("as they came")
     explorer.until(lambda: explorer.status.startswith("Ready"), "the links as they came")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -39,6 +40,12 @@ class OpenForm:
     device: Any
     weights: Any
     agents: tuple[Any, ...]
+
+    @staticmethod
+    def read(values: Sequence[Any]) -> OpenForm:
+        """The form as the page sends it."""
+        what, task, device, kept, *agents = values
+        return OpenForm(what, task, device, kept, tuple(agents))
 
     @property
     def style(self) -> ReleasedStyle | None:

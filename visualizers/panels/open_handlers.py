@@ -42,7 +42,7 @@ class Opening:
 
     def look(self, *values: Any) -> Outputs:
         """What the form asks for now: (outlook, links' task, a field for each role)."""
-        form = OpenForm(*values[:4], agents=values[4:])
+        form = OpenForm.read(values)
         try:
             roles = form.pattern.roles
         except RecmasError as error:
@@ -56,7 +56,7 @@ class Opening:
 
     def open(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
         """Open what the form asks for, and look at it: (progress, setting ..., stage ...)."""
-        form, controls = OpenForm(*values[:4], agents=values[4:FIELDS]), Controls(*values[FIELDS:])
+        form, controls = OpenForm.read(values[:FIELDS]), Controls(*values[FIELDS:])
         visitor = self._explore.visitor(request)
         try:
             wanted = form.wanted(self._allowance)
