@@ -54,6 +54,7 @@ def save_system(system: System, folder: Path) -> None:
         prompts=system.prompts,
         tools={name: _save_texts(system, name, folder) for name in system.tools},
         decoding=system.decoding,
+        about=system.about,
     ).write(folder)
 
 
@@ -111,6 +112,7 @@ def load_folder(
         alone=alone,
         tools=open_kept_tools(folder, kept, search_key),
         decoding=kept.decoding,
+        about=kept.about,
         folder=folder,
         house=house,
     )

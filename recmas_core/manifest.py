@@ -24,6 +24,7 @@ FORMAT = "recmas-system-1"
 KEY_VARIABLE = "TAVILY_API_KEY"
 FILE = "system.json"
 _SPEAKING = Decoding()
+_LONGEST_NOTE = 2000
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Manifest:
         prompts: The prompt of each role.
         tools: For each tool the name of the file it works on, None for a tool that has none.
         decoding: How its agents speak by default.
+        about: How its links came to be, for the reader.
     """
 
     title: str
@@ -80,6 +82,7 @@ class Manifest:
     prompts: Mapping[str, RolePrompt]
     tools: Mapping[str, str | None]
     decoding: Decoding = _SPEAKING
+    about: str = ""
 
     def knows(self, sender: str, receiver: str) -> bool:
         """Whether the folder holds a trained link for that edge."""
@@ -100,6 +103,7 @@ class Manifest:
             "untrained": sorted(self.untrained),
             "prompts": {role: _plain(prompt) for role, prompt in self.prompts.items()},
             "decoding": asdict(self.decoding),
+            "about": self.about,
             "tools": {name: {} if file is None else {"corpus": file} for name, file in self.tools.items()},
         }
         text = json.dumps(kept, indent=2, ensure_ascii=False) + "\n"
@@ -149,6 +153,7 @@ def _parsed(kept: Mapping[str, Any]) -> Manifest:
         prompts={role: _prompt(entry) for role, entry in kept["prompts"].items()},
         tools=_tools(kept.get("tools") or {}),
         decoding=_decoding(kept.get("decoding") or {}),
+        about=_texts([kept.get("about", "")])[0][:_LONGEST_NOTE],
     )
 
 

@@ -48,6 +48,7 @@ class System:
         tools: The tools that roles of the pattern may call while they answer, by name.
         decoding: How its agents speak unless a run says otherwise.
         house: Where its agents live, and whether they share a device that is too small for all of them.
+        about: How its links came to be, for the reader.
 
     Attributes:
         lock: Held while a model computes a step.
@@ -80,12 +81,13 @@ class System:
         tools: Mapping[str, Tool] | None = None,
         decoding: Decoding = _DECODING,
         house: House | None = None,
+        about: str = "",
     ) -> None:
         self.name, self.pattern, self.title = name, pattern, title or name
         self.agents, self.links, self.prompts = dict(agents), dict(links), dict(prompts)
         self.task, self.latent_steps, self.trained_steps = task, latent_steps, trained_steps
         self.untrained, self.alone, self.folder = untrained, alone, folder
-        self.tools, self.decoding, self.house = dict(tools or {}), decoding, house
+        self.tools, self.decoding, self.house, self.about = dict(tools or {}), decoding, house, about
         self.lock = threading.RLock()
         self.threads: bool | None = None
         self.steps: StepKind = "captured"

@@ -15,7 +15,7 @@ from recmas_core.manifest import KEY_VARIABLE, open_named_tools
 from recmas_core.placement import Placement
 from recmas_core.progress import Tell, silent
 from recmas_core.prompts import Wording, prompt_for
-from recmas_core.released.styles import DECODING, PREFIX, released_style
+from recmas_core.released.styles import DECODING, PREFIX, ReleasedStyle, released_style
 from recmas_core.system import System
 from recmas_core.wordings import WORDINGS, read_wordings
 
@@ -85,6 +85,15 @@ def open_released(
         tools=tools,
         decoding=DECODING,
         house=house,
+        about=_about(style, task),
+    )
+
+
+def _about(style: ReleasedStyle, task: str) -> str:
+    links = f"{style.outer} and in each agent's own repository"
+    return (
+        f"The links are the authors' own, for {task}: they stand in {links}. The prompts' words are this project's; "
+        "released links may be sensitive to wording, so answers may differ from those of the authors' own code."
     )
 
 

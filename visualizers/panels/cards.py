@@ -141,7 +141,9 @@ def links_note(system: System, *, trained_here: bool = False) -> str:
     """How the links came to be; which ones the agents leave untrained, what that means, and the way to train them."""
     if not system.untrained:
         how = (
-            "All links between these agents are trained; <b>these ones here, on the Train tab</b>."
+            escape(system.about)
+            if system.about and not trained_here
+            else "All links between these agents are trained; <b>these ones here, on the Train tab</b>."
             if trained_here
             else "All links between these agents are trained: the inner ones by the paper&#39;s inner loop, the outer "
             "ones by alignment to the receiver&#39;s words. The paper&#39;s outer loop is on the Train tab."

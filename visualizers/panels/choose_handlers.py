@@ -125,7 +125,7 @@ class Choose:
             note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
             return (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
         cast = cast_html(shelf.catalogue, lineup, system)
-        trained = trained_note(system.trained_steps, controls.thoughts)
+        trained = trained_note(system, controls.thoughts)
         return (trained, cast, tools_note(system), *self._explore.look(request, *values))
 
     def note(self, text: str, request: gr.Request) -> str:
@@ -136,7 +136,7 @@ class Choose:
         """Whether the agents ever saw that many thoughts in a slot."""
         visitor = self._explore.visitor(request)
         try:
-            return trained_note(self._explore.shelf(visitor).entry(visitor.lineup).system.trained_steps, thoughts)
+            return trained_note(self._explore.shelf(visitor).entry(visitor.lineup).system, thoughts)
         except RecmasError as error:
             return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
 
@@ -171,7 +171,7 @@ class Choose:
             thoughts=asked.thoughts,
             seed=asked.seed,
             note=reading_note(task, asked.question),
-            trained="" if system is None else trained_note(system.trained_steps, asked.thoughts),
+            trained="" if system is None else trained_note(system, asked.thoughts),
             cast=cast_html(shelf.catalogue, lineup, system),
             links=links_html(visitor.belongings, lineup),
             cards=gr.skip() if cards is _SAME else cards,
@@ -206,18 +206,29 @@ def reading_note(task: Task | None, text: Any) -> str:
     return f'<p class="recmas-hint">{taken}{escape(reading.note)} True answer: <b>{escape(reading.answer)}</b>.</p>'
 
 
-def trained_note(trained: tuple[int, int] | None, thoughts: Any) -> str:
-    """Whether the agents ever saw that many thoughts in a slot."""
+def trained_note(system: System, thoughts: Any) -> str:
+    """Whether the agents ever saw that many thoughts in a slot, and how they speak where that is not the usual way."""
     whole = isinstance(thoughts, int | float) and float(thoughts).is_integer() and 1 <= thoughts <= MAX_THOUGHTS
     if not whole:
         return f'<p class="recmas-hint recmas-outside">Thoughts per turn: a whole number from 1 to {MAX_THOUGHTS}.</p>'
-    if trained is None:
-        return ""
-    low, high = trained
+    if system.trained_steps is None:
+        return _spoken_note(system)
+    low, high = system.trained_steps
     taught = f"The agents were trained with {low if low == high else f'{low} to {high}'} thoughts a turn"
     if low <= thoughts <= high:
         return f'<p class="recmas-hint">{taught}.</p>'
     return f'<p class="recmas-hint recmas-outside">{taught}, never with {int(thoughts)}: expect wrong answers.</p>'
+
+
+def _spoken_note(system: System) -> str:
+    speaking = system.decoding
+    if not speaking.temperature:
+        return ""
+    return (
+        f'<p class="recmas-hint">The answer is sampled at temperature {speaking.temperature:g} (top-p '
+        f"{speaking.top_p:g}), by the seed: another seed, another answer. It ends after {speaking.max_new_tokens:,} "
+        "tokens at the latest.</p>"
+    )
 
 
 def tools_note(system: System) -> str:

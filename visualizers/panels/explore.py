@@ -56,9 +56,13 @@ def build_explore(
         allowance: What else may be opened.
         first: What to open for everybody.
     """
+
+    def unfold() -> OpenParts | None:
+        return open_parts(allowance, unfolded=first is not None)
+
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
-            left, more = choosing(shelf.catalogue, shelf.first, shell, lambda: open_parts(allowance))
+            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold)
         with gr.Column(elem_id="recmas-stage", min_width=280):
             stage = showing(shelf.catalogue, shelf.first, shell)
     common: dict[str, Any] = {

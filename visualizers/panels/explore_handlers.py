@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from recmas_core.records import Token
 from visualizers.panels.beats import Goal, beat_over, one_step, round_end, whole_run
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.contrast import can_compare, compare, edge_of
@@ -20,6 +22,8 @@ from visualizers.panels.stage import Controls, Panels, draw_panels, only_status,
 from visualizers.panels.visitors import Visitor, Visitors
 
 PACES = {"calm": 0.12, "fast": 0.0}
+SLOW = tuple(pace for pace, seconds in PACES.items() if seconds)
+_DRAWN_EVERY = 0.1  # seconds between drawings of a text that is said faster
 Outputs = tuple[Any, ...]
 
 
@@ -177,6 +181,7 @@ class Explore:
         lineup, session = visitor.lineup, visitor.session
         epoch = session.command()
         sent: Panels | None = None
+        due = 0.0
         try:
             shelf = self.shelf(visitor)
             entry = shelf.entry(lineup)
@@ -187,12 +192,14 @@ class Explore:
                 moment = session.moment
                 if moment.trace is not None and not beat_over(moment.trace, event):
                     continue
+                if isinstance(event, Token) and not (event.last or controls.pace in SLOW) and time.monotonic() < due:
+                    continue  # a fast model says more words than a page can draw: the next drawing has them all
                 panels = draw_panels(shelf, lineup, moment, controls, entry, running=True)
                 if visitor.session is not session:
                     return  # the visitor looks at another system: this would be drawn over it
                 if panels != sent:
                     yield panels.changes(sent)
-                    sent = panels
+                    sent, due = panels, time.monotonic() + _DRAWN_EVERY
             yield from self._settled(visitor, session, controls, epoch)
             if can_compare(session.moment) and session.moment.epoch == epoch:
                 compare(session, entry.system)

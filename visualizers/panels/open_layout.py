@@ -37,10 +37,15 @@ class OpenParts:
         return [self.what, self.task, self.device, self.weights, *self.agents]
 
 
-def open_parts(allowance: Allowance) -> OpenParts | None:
-    """The components (inside the left column); None where this server opens nothing."""
+def open_parts(allowance: Allowance, *, unfolded: bool) -> OpenParts | None:
+    """The components (inside the left column); None where this server opens nothing.
+
+    Args:
+        allowance: What may be opened.
+        unfolded: Whether to show them at once, as where something is being opened for everybody.
+    """
     offered = choices(allowance)
-    with gr.Accordion("More systems", open=False, elem_id="recmas-more"):
+    with gr.Accordion("More systems", open=unfolded and bool(offered), elem_id="recmas-more"):
         if not offered:
             html(_NOTHING, "nothing-more")
             return None
@@ -65,7 +70,7 @@ def open_parts(allowance: Allowance) -> OpenParts | None:
         )  # fmt: skip
         told = html(outlook(form), "outlook")
         with gr.Row():
-            start = gr.Button("Open", elem_id="recmas-open", variant="primary", size="sm", min_width=80)
-            stop = gr.Button("Stop", elem_id="recmas-open-stop", size="sm", min_width=60)
+            start = gr.Button("Open", elem_id="recmas-open", variant="primary", min_width=80)
+            stop = gr.Button("Stop", elem_id="recmas-open-stop", min_width=60)
         progress = html("", "opening")
     return OpenParts(what, task, device, kept, agents, told, start, stop, progress)
