@@ -55,9 +55,9 @@ from recmas_core.training import (
 __all__ = [
     "LINK_VARIANTS", "PATTERNS", "RECIPES", "STAGES", "TASKS", "Agent", "Answer", "BadInput", "Course",
     "DimensionMismatch", "Diverged", "Edit", "EmbeddedAgent", "Event", "Example", "HeldOut", "InnerLink", "Lap",
-    "LinkMissing", "LinkVariant", "NonFiniteLatent", "NotAllowed", "OuterLink", "Pattern", "Place", "RecmasError", "RunConfig",
-    "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainConfig", "TrainStep",
-    "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed", "align_outer",
+    "LinkMissing", "LinkVariant", "NonFiniteLatent", "NotAllowed", "OuterLink", "Pattern", "Place", "RecmasError",
+    "RunConfig", "Segment", "System", "SystemNotFound", "Thought", "Token", "ToolCall", "Trace", "TrainConfig",
+    "TrainStep", "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed", "align_outer",
     "build_system", "damaged", "embedded_agents", "embedded_systems", "fresh_links", "lens", "load_system", "nearest",
     "private_copy", "speak", "teach_outer", "train_inner", "train_outer",
 ]  # fmt: skip
