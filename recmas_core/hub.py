@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recmas_core.memory import count_parameters
-from recmas_core.progress import Tell, silent
-from recmas_core.released.fetching import Fetch, complete, fetch
+from recmas_core.progress import Loading, Tell, silent
+from recmas_core.released.fetching import Fetch, complete, fetch, parameters
 from recmas_core.weights import check_inside
 
 
@@ -50,11 +50,10 @@ def looks_like_repository(name: str) -> bool:
 
 
 def _fetch(repository: str, tell: Tell) -> Path:
-    return fetch(repository)
+    def count(so_far: int, in_all: int) -> None:
+        tell(Loading(repository, 0, 1, so_far, in_all))
+
+    return fetch(repository, tell=count)
 
 
-def _weigh(repository: str) -> int:
-    return count_parameters(complete(fetch(repository)))
-
-
-HUB = Hub(_fetch, _weigh)
+HUB = Hub(_fetch, parameters)
