@@ -151,8 +151,8 @@ def kept(repository: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(check_repository(repository), allow_patterns=list(WANTED), local_files_only=True))
-        return complete(folder)
+        wanted = {"allow_patterns": list(WANTED), "local_files_only": True}
+        return complete(Path(snapshot_download(check_repository(repository), **wanted)))
     except (LocalEntryNotFoundError, SystemNotFound):
         return None
 
