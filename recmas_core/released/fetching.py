@@ -151,8 +151,8 @@ def kept(repository: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        wanted = {"allow_patterns": list(WANTED), "local_files_only": True}
-        return complete(Path(snapshot_download(check_repository(repository), **wanted)))
+        check_repository(repository)
+        return complete(Path(snapshot_download(repository, allow_patterns=list(WANTED), local_files_only=True)))
     except (LocalEntryNotFoundError, SystemNotFound):
         return None
 
