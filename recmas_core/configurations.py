@@ -12,14 +12,20 @@ from recmas_core.errors import BadInput, UnsafeCheckpoint
 # All that transformers raises on files that make no sense; a missing package for what they ask is an ImportError.
 NONSENSE = (
     ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError, AssertionError, OSError,
-    ImportError,
+    ImportError, MemoryError,
 )  # fmt: skip
 # What a configuration can name to be fetched, imported and run: attention and experts may be kernels from the hub.
 _KERNELS = ("attn_implementation", "experts_implementation", "_attn_implementation", "_experts_implementation")
 _MODULES = "auto_map"
 _NATIVE: tuple[object, ...] = (None, {}, "eager", "sdpa")
-# Of these a configuration makes lists or modules, one by one, before any weight is looked at.
-_COUNTED, _MANY = ("layer", "expert", "label", "num_blocks", "depth"), 2000
+# Of these a configuration makes lists or modules, one by one, before any weight is looked at; sizes are other things.
+_COUNTED, _SIZED, _MANY = ("layer", "expert", "label", "num_blocks", "depth"), ("size", "dim"), 2000
+# No width, vocabulary or number of heads comes near; of some, lists and tables are made in this machine's own memory.
+_GREAT = 1 << 20
+_FAR = (
+    "position", "theta", "base", "window", "length", "seq", "ctx", "context", "max_", "param", "token", "seed", "step",
+    "time", "flop",
+)  # fmt: skip
 _LONGEST = 1 << 24  # the largest known, of tokenizers with thousands of added words, take a megabyte or two
 
 
@@ -40,7 +46,7 @@ def check_configuration(path: Path, title: str, todo: str, *, modules: bool = Fa
         if (key in _KERNELS or (key == _MODULES and not modules)) and value not in _NATIVE:
             what = f"names code to be run, as its {key}"
             raise UnsafeCheckpoint(where, what, "Use a model that transformers has built in.")
-        if isinstance(value, int) and value > _MANY and any(part in key for part in _COUNTED):
+        if isinstance(value, int) and value > _most(key):
             raise UnsafeCheckpoint(where, f"says {value:,} for {key}, more than any model has", todo)
 
 
@@ -79,9 +85,20 @@ def _pairs_of(path: Path, where: str, todo: str) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key and value of nested JSON."""
+def _most(key: str) -> float:
+    """The greatest number that makes sense under a name."""
+    if any(part in key for part in _COUNTED) and not any(part in key for part in (*_SIZED, "[]")):
+        return _MANY
+    return float("inf") if any(part in key for part in _FAR) else _GREAT
+
+
+def _pairs(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key and value of nested JSON; what is in a list, however deep, goes by the list's name."""
     if isinstance(value, dict):
-        yield from value.items()
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _pairs(part)
+        for name, part in value.items():
+            yield name, part
+            if isinstance(part, dict | list):
+                yield from _pairs(part, name)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _pairs(part, key) if isinstance(part, dict | list) else ((f"{key}[]", part),)

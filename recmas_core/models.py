@@ -80,7 +80,10 @@ def load_language_model(folder: Path, *, name: str, placement: Placement) -> Pre
 
     where = f"agent {name!r}"
     config = _read_config(folder, name, where)
-    text = config.get_text_config()
+    try:
+        text = config.get_text_config()
+    except ValueError as error:  # of those that have more than one
+        raise _unusable(where, error) from error
     kind = _causal_class(text, where)
     names = dict(_TEXT_PART) if text is not config else {}
     files = weight_files(folder, where)

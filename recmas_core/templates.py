@@ -92,21 +92,10 @@ def _check_text(text: str, where: str) -> None:
         tree = environment.parse(text)
     except (TemplateSyntaxError, RecursionError) as error:
         raise UnsafeCheckpoint(where, f"has a damaged chat template ({str(error)[:200]})", _ANOTHER) from error
-    for node in tree.find_all((nodes.Pow, nodes.Mul, nodes.Const)):
-        if isinstance(node, nodes.Const):
-            far = isinstance(node.value, int) and abs(node.value) > _GREATEST
-        else:
-            far = isinstance(node, nodes.Pow) or _repeats(node)
-        if far:
+    for node in tree.find_all((nodes.Pow, nodes.Const)):
+        far = isinstance(node, nodes.Const) and isinstance(node.value, int) and abs(node.value) > _GREATEST
+        if far or isinstance(node, nodes.Pow):
             raise UnsafeCheckpoint(where, "has a chat template that counts further than a text is long", _ANOTHER)
-
-
-def _repeats(node: nodes.Node) -> bool:
-    """Whether a product is of a text or a list, which may come to any length in one step."""
-    return any(
-        isinstance(part, nodes.List | nodes.Tuple) or (isinstance(part, nodes.Const) and isinstance(part.value, str))
-        for part in node.iter_child_nodes()
-    )
 
 
 @contextmanager

@@ -223,7 +223,7 @@ HOSTILE = {
     "code": ({"auto_map": {"AutoConfig": "evil.Config"}}, "names code"),
     "kernels": ({"attn_implementation": "someone/kernels"}, "names code"),
     "code deep inside": ({"text_config": {"auto_map": {"AutoModel": "a/b--c.D"}}}, "names code"),
-    "weights that are not there": ({"intermediate_size": 10**9}, "asks for"),
+    "weights that are not there": ({"intermediate_size": 10**6}, "asks for"),
     "layers without end": ({"num_hidden_layers": 10**12}, "more than any model"),
     "labels without end": ({"num_labels": 10**12}, "more than any model"),
     "no known model": ({"model_type": "evil"}, "no language model"),

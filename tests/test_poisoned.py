@@ -250,7 +250,6 @@ AGENTS: dict[str, Refusal] = {
     "a template without a bottom": (template("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), UNSAFE, "fails"),
     "a long template": (template("a" * 100_001), UNSAFE, "100,001 letters"),
     "a great power": (template("{{ 9 ** 9 ** 9 }}"), UNSAFE, "counts further"),
-    "a great text": (template("{{ 'a' * messages|length }}"), UNSAFE, "counts further"),
     "a wide column": (template("{{ 'a'|center(1000000000) }}"), UNSAFE, "counts further"),
     "a template that breaks out": (
         template("{{ messages.__class__.__base__.__subclasses__() }}"), UNSAFE, "unsafe|chat template",
@@ -287,6 +286,8 @@ GIANTS = {
     "middle": text_config(intermediate_size=10**10),
     "layers": text_config(num_hidden_layers=10**9, layer_types=None),
     "labels": changed("config.json", num_labels=10**9),
+    "heads": text_config(head_dim=10**9),
+    "a list": text_config(attention_types=[[["global"], 10**9]]),
 }
 
 
@@ -301,10 +302,10 @@ def test_giants_are_refused_before_they_take_memory(root: Path, giant: str) -> N
 def test_giant_weights_that_are_missing_take_no_memory(root: Path) -> None:
     folder = root / AGENT
     tensors(lambda held: {key: value for key, value in held.items() if "embed" not in key})(folder)
-    text_config(vocab_size=10**8)(folder)
+    text_config(vocab_size=1 << 20)(folder)  # 134 MB, if they were made
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(root, "folder", UNSAFE, "asks for|another shape")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 # --------------------------------------------------------------------------------- what lies beside is never looked at
