@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from recmas_core.errors import RecmasError
 
@@ -38,42 +39,57 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="torch threads (1 is fastest for the tiny agents)")
 
 
-def _wordings(parser: argparse.ArgumentParser) -> None:
+def _which(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--system", default="sequential",
+        help="an embedded system, a folder or repository of one, or released:<style> (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, or auto: each agent over all GPUs")
+    about = "float32, bfloat16 or float16 (default: bfloat16 for released systems, else float32)"
+    parser.add_argument("--dtype", default=None, help=about)
+    parser.add_argument("--bits", type=int, choices=(4, 8), default=None, help="quantise by bitsandbytes")
+    parser.add_argument("--task", choices=("math", "code"), default="math", help="which links of a released system")
     about = "a TOML file of prompts for the agents of a released system (see recmas_core/wordings.toml)"
     parser.add_argument("--wordings", type=Path, metavar="FILE", help=about)
 
 
+def _asked(commands: Any, options: argparse.Namespace) -> Any:
+    return commands.Which(
+        options.system, device=options.device, dtype=options.dtype, bits=options.bits, task=options.task,
+        wordings=options.wordings,
+    )  # fmt: skip
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     _common(parser)
-    _wordings(parser)
+    _which(parser)
     parser.add_argument("question")
-    parser.add_argument("--system", default="sequential")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--thoughts", type=int, default=None, help="latent thoughts per turn")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--temperature", type=float, default=0.0)
+    parser.add_argument("--temperature", type=float, default=None, help="0 for the likeliest token; the system's own")
+    parser.add_argument("--max-new-tokens", type=int, default=None, help="of one decode; the system's own by default")
     parser.add_argument("--mode", choices=("latent", "text"), default="latent")
     parser.add_argument("--no-tools", action="store_true", help="switch the tools off")
     parser.add_argument("--save", type=Path, help="also write the trace to this npz file")
     parser.set_defaults(
         run=lambda c, o: c.run_question(
-            o.system, o.question, rounds=o.rounds, thoughts=o.thoughts, seed=o.seed, temperature=o.temperature,
-            mode=o.mode, tools=not o.no_tools, save=o.save, wordings=o.wordings,
+            _asked(c, o), o.question, rounds=o.rounds, thoughts=o.thoughts, seed=o.seed, temperature=o.temperature,
+            max_new_tokens=o.max_new_tokens, mode=o.mode, tools=not o.no_tools, save=o.save,
         )
     )  # fmt: skip
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
     _common(parser)
-    _wordings(parser)
-    parser.add_argument("--system", default="sequential")
+    _which(parser)
     parser.add_argument("--n", type=int, default=1000, help="held-out questions")
     parser.add_argument("--seed", type=int, default=2026, help="seed of the sample")
     parser.add_argument("--rounds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--timed", type=int, default=60, help="questions to time one by one")
     parser.set_defaults(
         run=lambda c, o: c.evaluate_system(
-            o.system, n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed, wordings=o.wordings
+            _asked(c, o), n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed
         )
     )
 

@@ -85,7 +85,7 @@ def build_system(
     shape, assets = get_pattern(pattern), assets or assets_folder()
     known = WORDINGS if wordings is None else read_wordings(wordings)
     own = read_manifest(assets / pattern) if pattern in embedded_systems(assets) else None
-    homes = Homes(assets, hub, task)
+    homes = Homes(assets, hub, task, tell)
     whole = _complete(shape, agents, own, assets)
     cast = {role: (spec, homes.find(spec)) for role, spec in whole.items()}
     house = plan_house([home for _, home in cast.values() if home is not None], Placement(device, dtype, bits))

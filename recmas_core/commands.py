@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers.utils import logging as transformers_logging
 
 from recmas_core.ablations import ablations_of
+from recmas_core.errors import SystemNotFound
 from recmas_core.evaluation import Score, cost, iter_scores
-from recmas_core.loading import assets_folder, load_system
+from recmas_core.loading import assets_folder, embedded_systems, load_system
 from recmas_core.pretrain import Made, TeachStep, pretrain
 from recmas_core.probes import lens, nearest
+from recmas_core.progress import Loading
 from recmas_core.records import (
     Answer,
     Event,
@@ -37,31 +41,60 @@ def prepare(threads: int) -> None:
     transformers_logging.disable_progress_bar()
 
 
+@dataclass(frozen=True)
+class Which:
+    """The system that a command is about, and how it is loaded; see `load_system`."""
+
+    name: str
+    device: str = "cpu"
+    dtype: str | None = None
+    bits: int | None = None
+    task: str = "math"
+    wordings: Path | None = None
+
+    def load(self) -> System:
+        """Load it, saying on the way what takes long.
+
+        Raises:
+            RecmasError: Saying why it cannot be had.
+        """
+        told: set[str] = set()
+
+        def tell(loading: Loading) -> None:
+            if loading.what and loading.what not in told and self.name not in embedded_systems():
+                told.add(loading.what)
+                print(f"{loading.what} ({loading.done + 1} of {loading.of}) …", file=sys.stderr, flush=True)
+
+        return load_system(
+            self.name, device=self.device, dtype=self.dtype, bits=self.bits, task=self.task, wordings=self.wordings,
+            tell=tell,
+        )  # fmt: skip
+
+
 def run_question(
-    system_name: str,
+    which: Which,
     question: str,
     *,
     rounds: int,
     thoughts: int | None,
     seed: int,
-    temperature: float,
+    temperature: float | None,
+    max_new_tokens: int | None,
     mode: Mode,
     tools: bool,
     save: Path | None,
-    wordings: Path | None = None,
 ) -> None:
     """Run one question and print each thought with what it would say."""
     check_question(question)
-    system = load_system(system_name, wordings=wordings)
+    system = which.load()
     answer = None
     if system.task is not None:
         reading = system.task.read(question)
         question, answer = reading.question, reading.answer
         print(f"{question}\n{reading.note}")
-    config = system.config(
-        question, rounds=rounds, seed=seed, temperature=temperature, mode=mode, tools=tools,
-        latent_steps=system.latent_steps if thoughts is None else thoughts,
-    )  # fmt: skip
+    wishes = {"latent_steps": thoughts, "temperature": temperature, "max_new_tokens": max_new_tokens}
+    given = {name: value for name, value in wishes.items() if value is not None}
+    config = system.config(question, rounds=rounds, seed=seed, mode=mode, tools=tools, **given)
     trace = Trace(config, system.pattern.name)
     for event in system.start(config):
         trace = trace.append(event)
@@ -97,12 +130,12 @@ def _line(system: System, event: Event, answer: str | None) -> str:
     return ""
 
 
-def evaluate_system(
-    system_name: str, *, n: int, seed: int, rounds: Sequence[int], timed: int, wordings: Path | None = None
-) -> None:
+def evaluate_system(which: Which, *, n: int, seed: int, rounds: Sequence[int], timed: int) -> None:
     """Print accuracy by rounds, ablations, transplants and cost, with 95 % confidence intervals."""
-    system = load_system(system_name, wordings=wordings)
-    assert system.task is not None  # iter_scores refuses a system without one
+    system = which.load()
+    if system.task is None:
+        todo = "Train and measure it on data of your own: python -m recmas_core train --data …"
+        raise SystemNotFound(f"system {which.name!r}", "has no questions of its own to be measured on", todo)
     examples = system.task.sample(n, seed=seed, split="test")
     sample = f"{n} held-out questions (split 'test', seed {seed})"
     print(f"{system.title}, {sample}, {system.latent_steps} thoughts a turn\n")

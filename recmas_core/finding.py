@@ -11,6 +11,7 @@ from recmas_core.homes import Home, ModelHome, Release, SystemHome
 from recmas_core.hub import Hub, looks_like_repository
 from recmas_core.loading import EMBEDDED, embedded_agents, embedded_systems
 from recmas_core.manifest import FILE, read_manifest
+from recmas_core.progress import Tell, silent
 from recmas_core.released.styles import STYLES
 
 
@@ -22,11 +23,13 @@ class Homes:
         assets: Where embedded systems are.
         hub: Where repositories come from.
         task: Which links to take of the public release.
+        tell: Told of the bytes of its outer links.
     """
 
     assets: Path
     hub: Hub
     task: str
+    tell: Tell = silent
     _releases: dict[str, Release] = field(default_factory=dict)
 
     def find(self, spec: str | Agent) -> Home | None:
@@ -70,6 +73,6 @@ class Homes:
             for role, repository in style.agents.items():
                 if repository == name:
                     if style.name not in self._releases:
-                        self._releases[style.name] = Release(style, self.task, self.hub)
+                        self._releases[style.name] = Release(style, self.task, self.hub, self.tell)
                     return self._releases[style.name].home(role)
         return ModelHome(name, self.hub, self.task)

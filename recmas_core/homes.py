@@ -18,7 +18,7 @@ from recmas_core.links import InnerLink, OuterLink
 from recmas_core.manifest import Manifest, inside
 from recmas_core.memory import count_parameters
 from recmas_core.patterns import get_pattern
-from recmas_core.progress import Tell
+from recmas_core.progress import Tell, silent
 from recmas_core.released.layouts import (
     ADAPTER_CONFIG,
     ADAPTER_FILE,
@@ -109,13 +109,14 @@ class Release:
         style: Which.
         task: Which links, where they are kept per task.
         hub: Where its repositories are.
+        tell: Told of the bytes of the outer links; what it raises stops them.
 
     Raises:
         BadInput: If there is no such task.
     """
 
-    def __init__(self, style: ReleasedStyle, task: str, hub: Hub) -> None:
-        self.style, self.task, self.hub = style, task, hub
+    def __init__(self, style: ReleasedStyle, task: str, hub: Hub, tell: Tell = silent) -> None:
+        self.style, self.task, self.hub, self._tell = style, task, hub, tell
         self.pattern = get_pattern(style.pattern)
         self.layout = released_layout(self.pattern)
         self.layout.check_task(task)
@@ -123,7 +124,7 @@ class Release:
     @cached_property
     def outer(self) -> dict[Edge, State]:
         """Tensors of every outer link."""
-        return read_outer_links(self.hub.get(self.style.outer), self.layout, self.task)
+        return read_outer_links(self.hub.get(self.style.outer, self._tell), self.layout, self.task)
 
     def home(self, role: str) -> ReleasedHome:
         """Where the agent of a role comes from."""

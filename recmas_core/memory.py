@@ -118,8 +118,8 @@ def _too_large(plan: Plan, free: int, placement: Placement) -> TooLarge:
     largest = max(plan.needs, key=lambda name: plan.needs[name])
     what = (
         f"need about {gigabytes(plan.total)} in {placement.dtype}"
-        f"{f' at {placement.bits} bits' if placement.bits else ''} ({largest}: {gigabytes(plan.needs[largest])}), and a "
-        f"tenth more to work with; {gigabytes(free)} are free"
+        f"{f' at {placement.bits} bits' if placement.bits else ''} ({largest}: {gigabytes(plan.needs[largest])}), and "
+        f"a tenth more to work with; {gigabytes(free)} are free"
     )
     smaller = " bfloat16 takes half of float32." if placement.dtype == "float32" else ""
     todo = f"Choose smaller agents, a device with more memory, or 4-bit weights on a GPU.{smaller}"

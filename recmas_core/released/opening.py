@@ -61,7 +61,7 @@ def open_released(
     """
     style = released_style(name)
     own = _wordings(f"{PREFIX}{style.name}", wordings)
-    release = Release(style, task, hub)
+    release = Release(style, task, hub, tell)
     homes = {role: release.home(role) for role in style.agents}
     house = plan_house(list(homes.values()), placement)
     release.outer  # noqa: B018 (read now: small, and soonest wrong)

@@ -15,7 +15,7 @@ from recmas_core.building import build_system
 from recmas_core.data import read_examples, split_held_out
 from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.links import LINK_VARIANTS
-from recmas_core.loading import load_system
+from recmas_core.loading import RELEASED_PREFIX, load_system
 from recmas_core.released import released_layout
 from recmas_core.system import System
 from recmas_core.tasks import TASKS, Example
@@ -70,7 +70,8 @@ def open_system(settings: Settings, accelerator: Accelerator) -> System:
         agents = pairs("agents", settings["agents"])
         system = build_system(name, agents, device=device, dtype=dtype, seed=seed, wordings=wordings)
     else:
-        system = load_system(name, device=device, dtype=dtype, wordings=wordings)
+        task = settings["task"] if name.startswith(RELEASED_PREFIX) and settings["task"] else "math"
+        system = load_system(name, device=device, dtype=dtype, task=task, wordings=wordings)
     if settings["fresh"]:
         variant = LINK_VARIANTS[settings["variant"] or "released"]
         system = fresh_links(system, seed=seed, variant=variant, inner=settings["fresh"] == "all")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -17,16 +18,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def page_server(log: Path, *options: str) -> Iterator[str]:
-    """The URL of `python app.py` with these options on a free port; what it prints goes to `log`."""
+def page_server(log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL of `python app.py` with these options on a free port; what it prints goes to `log`.
+
+    `environment` is added to this process's own.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port), *options], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
-        )
+            [sys.executable, "app.py", "--port", str(port), *options], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+        )  # fmt: skip
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
