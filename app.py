@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import gradio as gr
 import torch
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from recmas_core.allowed import Allowance
 from recmas_core.errors import RecmasError
@@ -22,10 +23,10 @@ from recmas_core.hub import HUB, looks_like_repository
 from recmas_core.released.styles import PREFIX
 from recmas_core.secrets import every_handler, guard_handlers
 from visualizers.panels.api import Api
-from visualizers.panels.catalogue import read_catalogue
+from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
-from visualizers.panels.offers import Wanted
+from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
 from visualizers.panels.shelf import Shelf
@@ -36,6 +37,7 @@ from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
 
 TITLE = "RecMAS Explorer"
+_log = logging.getLogger("recmas.page")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEAD = (
     f'<header class="recmas-head"><h1>{TITLE}</h1><p>Small language models that think together in latent space: '
@@ -128,9 +130,9 @@ def serve(options: Options) -> None:
     guard_handlers(every_handler(), os.environ)  # no key or token gets into a log
     torch.set_num_threads(options.threads)
     disable_progress_bar()  # weights load in a blink; the terminal is for the address
+    set_verbosity_error()  # nor what transformers leaves out of multimodal checkpoints: that is meant
     wanted = wanted_of(options)
-    catalogue = read_catalogue(None if wanted else fetched(options.system), assets=options.assets)
-    shelf, shell = Shelf(catalogue), build_shell()
+    shelf, shell = Shelf(catalogue_of(options)), build_shell()
     demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
     demo.launch(
         server_name=options.host,
@@ -163,15 +165,22 @@ def wanted_of(options: Options) -> Wanted | None:
     return form.wanted(options.allowance)
 
 
-def fetched(system: str | None) -> str | None:
-    """The folder of a system that lies on the hub; any other name as it is. The page waits for it.
+def catalogue_of(options: Options) -> Catalogue:
+    """What the page offers. A system that lies on the hub is fetched for it; if it does not come, its card says why.
 
     Raises:
-        RecmasError: If it cannot be fetched.
+        RecmasError: If the system to show first does not exist on this machine.
     """
-    if system is None or not looks_like_repository(system) or Path(system).is_dir():
-        return system
-    return str(HUB.get(system))
+    first = options.system
+    if first is None or first.startswith(PREFIX):
+        return read_catalogue(assets=options.assets)
+    if Path(first).is_dir() or not looks_like_repository(first):
+        return read_catalogue(first, assets=options.assets)
+    try:
+        return read_catalogue(str(HUB.get(first)), assets=options.assets)
+    except RecmasError as error:
+        _log.warning("%s", error)
+        return read_catalogue(assets=options.assets).with_offers([Offer(first, first, failure=str(error))])
 
 
 def read_options(arguments: list[str] | None = None) -> Options:

@@ -39,6 +39,7 @@ def prepare(threads: int) -> None:
     """Set what holds for the whole process: torch's threads, and no progress bars of transformers."""
     torch.set_num_threads(threads)
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # what it leaves out of multimodal checkpoints is meant
 
 
 @dataclass(frozen=True)
