@@ -79,4 +79,5 @@ def join(
             untrained.add((sender, receiver))
         else:
             links[sender, receiver] = trained
-    return {edge: house.place_link(link) for edge, link in links.items()}, frozenset(untrained)
+    placed = {edge: house.place_link(link, chosen[edge[0]].agent.device) for edge, link in links.items()}
+    return placed, frozenset(untrained)

@@ -102,7 +102,7 @@ def load_folder(
         name,
         kept.pattern,
         agents,
-        {(sender, receiver): house.place_link(link) for (sender, receiver), link in links.items()},
+        {edge: house.place_link(link, agents[edge[0]].device) for edge, link in links.items()},
         kept.prompts,
         title=kept.title,
         task=kept.task,
@@ -179,10 +179,12 @@ def load_agent(
     path = folder / "inner.safetensors"
     if inner is None:
         inner = load_link(path) if path.is_file() else InnerLink(model.config.hidden_size)
-    return Agent(
-        name, model, tokenizer, house.place_link(inner), wording=wording, source=source or str(folder), home=home,
-        hears=hears, residence=house.residence,
+    agent = Agent(
+        name, model, tokenizer, inner, wording=wording, source=source or str(folder), home=home, hears=hears,
+        residence=house.residence,
     )  # fmt: skip
+    house.place_link(inner, agent.device)
+    return agent
 
 
 

@@ -65,10 +65,9 @@ class House:
         self.residence.add(model)
         return model, tokenizer
 
-    def place_link(self, link: _Link) -> _Link:
-        """Put a link where the agents compute, frozen."""
-        placed = place(link, self.placement.first_device, self.placement.dtype)
-        return placed.requires_grad_(False).eval()
+    def place_link(self, link: _Link, device: torch.device) -> _Link:
+        """Put a link where its sender computes, frozen: agents over several GPUs need not begin on the same one."""
+        return place(link, str(device), self.placement.dtype).requires_grad_(False).eval()
 
     def fits(self, agents: Iterable[Agent]) -> bool:
         """Whether these agents can be at work at the same time."""

@@ -102,11 +102,8 @@ def make_plan(parameters: Mapping[str, int], placement: Placement, room: Room) -
     plan = Plan(needs, room)
     if plan.total * _SPARE <= room.device:
         return plan
-    if room.shared or placement.split or placement.bits:  # quantised weights stay where they were made
-        everywhere = room.device if room.shared or placement.bits else room.device + room.host
-        if plan.total * _SPARE <= everywhere:
-            return plan
-        raise _too_large(plan, everywhere, placement)
+    if room.shared or placement.split or placement.bits:  # such weights stay where they were put
+        raise _too_large(plan, room.device, placement)
     if max(needs.values()) * _SPARE > room.device:
         raise _too_large(plan, room.device, placement)
     if plan.total * _SPARE > room.host:

@@ -68,11 +68,6 @@ class Placement:
         return precision(self.dtype)
 
     @property
-    def first_device(self) -> str:
-        """Where input embeddings and links are."""
-        return self.device if not self.split else "cuda:0" if torch.cuda.is_available() else "cpu"
-
-    @property
     def bytes_each(self) -> float:
         """About how many bytes a parameter takes; quantised ones bring scales, and embeddings stay as they are."""
         return self.torch_dtype.itemsize if self.bits is None else self.bits / 8 * 1.25

@@ -154,6 +154,11 @@ def test_its_settings_are_its_own(page: Page) -> None:
     assert "authors&#x27; own" in left["cast"]
 
 
+def test_no_second_run_is_made_of_it_unasked(page: Page) -> None:
+    page.open("released:distillation", *RELEASED[1:])
+    assert page.visitor.session.moment.cut is None
+
+
 def test_agents_of_ones_own_are_opened_with_untrained_links(page: Page) -> None:
     named = ("Some/model", "embedded:critic", "Some/model", "")
     assert "is open" in page.open("own:sequential", "math", "cpu", "float32", *named)[-1]

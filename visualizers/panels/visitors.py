@@ -145,7 +145,10 @@ class Visitor:
         lineup = self._lineup()
         self.used = self._clock()
         if lineup not in self._desks:
-            session = Session(cut=self._catalogue.pattern(lineup.system).contrast, clock=self._clock)
+            # a second run of large agents costs what the first did: it is made when it is asked for
+            large = self._catalogue.offer(lineup.system).wanted is not None
+            cut = None if large else self._catalogue.pattern(lineup.system).contrast
+            session = Session(cut=cut, clock=self._clock)
             if self.closed:
                 session.close()
             self._desks[lineup] = session
