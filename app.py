@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Small models run many times slower when idle OpenMP threads spin for work.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+if importlib.util.find_spec("spaces") is not None:
+    # Hugging Face installs it on Spaces. On ZeroGPU it has to stand in for CUDA before anything asks torch for a GPU:
+    # this process must never begin with CUDA, or the processes forked from it, which are lent one, could not.
+    import spaces  # noqa: F401
 
 import gradio as gr
 import torch
@@ -34,6 +40,7 @@ from visualizers.panels.train import build_train
 from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
+from visualizers.panels.zero import announce
 
 TITLE = "RecMAS Explorer"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -132,6 +139,7 @@ def serve(options: Options) -> None:
     catalogue = read_catalogue(None if wanted else fetched(options.system), assets=options.assets)
     shelf, shell = Shelf(catalogue), build_shell()
     demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
+    announce()
     demo.launch(
         server_name=options.host,
         server_port=options.port,

@@ -107,7 +107,7 @@ class Api:
         """Run a question and stream every event; the last one is the answer."""
         with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
-            live = entry.system.start(job.config)
+            live = entry.start(job.config)
             try:
                 for event in live:
                     yield describe(event, entry.notes)
@@ -128,7 +128,7 @@ class Api:
         """Run a question to its answer."""
         with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
-            trace = entry.system.drain(Trace(job.config, entry.system.pattern.name))
+            trace = entry.solve(job.config)
             answer = trace.answer or ""
             return {
                 "question": job.config.question, "answer": answer,
@@ -171,7 +171,7 @@ class Api:
             entry, job = self._job(Choices(question, rounds, thoughts, seed, "latent"), system, agents)
             trace, thought = Trace(job.config, entry.system.pattern.name), None
             turn, step = whole("turn", turn, 0, 10_000), whole("step", step, 0, 10_000)
-            live = entry.system.start(job.config)
+            live = entry.start(job.config)
             for event in live:
                 trace = trace.append(event)
                 if isinstance(event, Thought) and (event.turn, event.step) == (turn, step):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,14 @@ from recmas_core.hub import Hub
 from recmas_core.memory import TooLarge
 from recmas_core.patterns import Pattern
 from recmas_core.progress import Loading
+from recmas_core.records import Event, RunConfig, Trace
 from visualizers.own_thread import OwnThread
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.catalogue import Board, Catalogue
 from visualizers.panels.notes import Notes
 from visualizers.panels.offers import Lineup, Offer, Wanted
-from visualizers.panels.wanted import free_memory, open_wanted, recast
+from visualizers.panels.wanted import free_memory, is_borrowed, open_wanted, recast
+from visualizers.panels.zero import Borrowed
 from visualizers.projection import Projector, load_maps
 
 if TYPE_CHECKING:
@@ -35,11 +37,42 @@ _log = logging.getLogger("recmas.page")
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A system that is ready to run, with the readings and maps of its agents."""
+    """A system that is ready to run, with the readings and maps of its agents.
+
+    Attributes:
+        system: The system.
+        notes: Its readings.
+        atlas: Its maps.
+        borrowed: Where its runs go if the GPU is lent for each of them; None where they are computed here.
+    """
 
     system: System
     notes: Notes
     atlas: Atlas
+    borrowed: Borrowed | None = None
+
+    def start(self, config: RunConfig) -> Generator[Event, None, None]:
+        """Run a configuration; see `System.start`.
+
+        Raises:
+            RecmasError: At once, for what cannot be run; else from the events.
+        """
+        return self.system.start(config) if self.borrowed is None else self.borrowed.start(config)
+
+    def solve(self, config: RunConfig) -> Trace:
+        """Run a configuration to its answer.
+
+        Raises:
+            RecmasError: If it cannot be run, or not to its end.
+        """
+        trace = Trace(config, self.system.pattern.name)
+        for event in self.start(config):
+            trace = trace.append(event)
+        return trace
+
+    def like(self, system: System) -> Entry:
+        """The entry of a system of the same agents with other links: the same maps, and it runs where this one does."""
+        return replace(self, system=system, notes=Notes(system), borrowed=self.borrowed and Borrowed(system))
 
 
 class Shelf:
@@ -174,7 +207,8 @@ class Shelf:
             system = rm.build_system(pattern, dict(lineup.agents), tools=own, assets=catalogue.assets)
         if catalogue.is_own(lineup):
             threading.Thread(target=_warm, args=(system.tools,), name="warm tools", daemon=True).start()
-        return Entry(system, Notes(system), self._atlas(lineup))
+        borrowed = None if offer.wanted is None or not is_borrowed(offer.wanted) else Borrowed(system)
+        return Entry(system, Notes(system), self._atlas(lineup), borrowed)
 
     def _opened(self, lineup: Lineup, offer: Offer, wanted: Wanted) -> System:
         if not self.catalogue.is_own(lineup):
