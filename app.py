@@ -40,7 +40,7 @@ from visualizers.panels.train import build_train
 from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
-from visualizers.panels.zero import announce
+from visualizers.panels.zero import prepare_zero
 
 TITLE = "RecMAS Explorer"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -139,7 +139,7 @@ def serve(options: Options) -> None:
     catalogue = read_catalogue(None if wanted else fetched(options.system), assets=options.assets)
     shelf, shell = Shelf(catalogue), build_shell()
     demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
-    announce()
+    prepare_zero()
     demo.launch(
         server_name=options.host,
         server_port=options.port,

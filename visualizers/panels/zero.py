@@ -39,12 +39,14 @@ def zero_available() -> bool:
     return said and importlib.util.find_spec("spaces") is not None
 
 
-def announce() -> None:
-    """Tell ZeroGPU that this page will ask for GPUs; nothing happens elsewhere.
+def prepare_zero() -> None:
+    """Get this process ready for ZeroGPU, before the page is launched; nothing happens elsewhere.
 
-    A Space that has decorated nothing by the time it is launched is taken for broken, and systems are opened later.
+    A Space that has decorated nothing by then is taken for broken, and systems are opened later. And torch says there
+    that it has a GPU, which accelerate would train on.
     """
     if zero_available():
+        os.environ["ACCELERATE_USE_CPU"] = "true"
         _decorated(_nothing, lambda trace, tries: LEAST)
 
 
