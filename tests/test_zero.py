@@ -25,11 +25,11 @@ from visualizers.panels import zero
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.beats import one_step, whole_run
 from visualizers.panels.choices import Choices
+from visualizers.panels.entry import Entry
 from visualizers.panels.notes import Notes
 from visualizers.panels.offers import Wanted
 from visualizers.panels.open_form import OpenForm, devices, outlook
 from visualizers.panels.session import Session
-from visualizers.panels.shelf import Entry
 from visualizers.panels.train_form import Filled, form_html
 from visualizers.panels.wanted import is_borrowed
 from visualizers.panels.zero_run import RunChanged, ZeroRun, alike
@@ -181,7 +181,7 @@ def test_every_error_pickles(kind: type[RecmasError]) -> None:
 
 def test_a_refusal_says_why(lender: Lender, system: rm.System) -> None:
     lender.refusal = "You have exceeded your quota (60s requested vs. 20s left)."
-    with pytest.raises(RunInterrupted, match="60s requested vs. 20s left"):
+    with pytest.raises(RunInterrupted, match=r"60s requested vs\. 20s left"):
         next(borrowed(system).start(system.config(QUESTION, rounds=1)))
 
 

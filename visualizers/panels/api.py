@@ -15,10 +15,11 @@ from recmas_core.records import Answer, Event, Prompted, Thought, Token, ToolCal
 from recmas_core.secrets import redacted
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices, whole
+from visualizers.panels.entry import Entry
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.numbers import is_right
 from visualizers.panels.session import Job
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.shelf import Shelf
 from visualizers.panels.visitors import Visitors
 
 Json = dict[str, Any]

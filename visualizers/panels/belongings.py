@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.patterns import Pattern
 from visualizers.panels.catalogue import Board, Catalogue, Lineup, Offer, folder_offer
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.entry import Entry
+from visualizers.panels.shelf import Shelf
 
 if TYPE_CHECKING:
     from recmas_core.system import System

@@ -9,10 +9,10 @@ from recmas_core.patterns import Pattern
 from recmas_core.records import Edit, RunConfig, Trace
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
+from visualizers.panels.entry import Entry
 from visualizers.panels.moments import Scene
 from visualizers.panels.numbers import is_right, short
 from visualizers.panels.session import Edge, Moment, Session
-from visualizers.panels.shelf import Entry
 
 NOTHING = ""
 

@@ -14,10 +14,11 @@ from recmas_core.records import Token
 from visualizers.panels.beats import Goal, beat_over, one_step, round_end, whole_run
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.contrast import can_compare, compare, edge_of
+from visualizers.panels.entry import Entry
 from visualizers.panels.mapview import which_map
 from visualizers.panels.moments import move, scene
 from visualizers.panels.session import Cursor, Job, Session
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error
 from visualizers.panels.visitors import Visitor, Visitors
 

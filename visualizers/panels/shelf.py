@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,10 @@ from recmas_core.hub import Hub
 from recmas_core.memory import TooLarge
 from recmas_core.patterns import Pattern
 from recmas_core.progress import Loading
-from recmas_core.records import Event, RunConfig, Trace
 from visualizers.own_thread import OwnThread
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.catalogue import Board, Catalogue
+from visualizers.panels.entry import Entry
 from visualizers.panels.notes import Notes
 from visualizers.panels.offers import Lineup, Offer, Wanted
 from visualizers.panels.wanted import free_memory, is_borrowed, open_wanted, recast
@@ -33,46 +32,6 @@ if TYPE_CHECKING:
 _OPENED = 2  # systems of the release or of visitors' own agents: gigabytes each
 _CHOICES = 12  # line-ups of visitors' own choice kept at once; each is a few MB
 _log = logging.getLogger("recmas.page")
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A system that is ready to run, with the readings and maps of its agents.
-
-    Attributes:
-        system: The system.
-        notes: Its readings.
-        atlas: Its maps.
-        borrowed: Where its runs go if the GPU is lent for each of them; None where they are computed here.
-    """
-
-    system: System
-    notes: Notes
-    atlas: Atlas
-    borrowed: Borrowed | None = None
-
-    def start(self, config: RunConfig) -> Generator[Event, None, None]:
-        """Run a configuration; see `System.start`.
-
-        Raises:
-            RecmasError: At once, for what cannot be run; else from the events.
-        """
-        return self.system.start(config) if self.borrowed is None else self.borrowed.start(config)
-
-    def solve(self, config: RunConfig) -> Trace:
-        """Run a configuration to its answer.
-
-        Raises:
-            RecmasError: If it cannot be run, or not to its end.
-        """
-        trace = Trace(config, self.system.pattern.name)
-        for event in self.start(config):
-            trace = trace.append(event)
-        return trace
-
-    def like(self, system: System) -> Entry:
-        """The entry of a system of the same agents with other links: the same maps, and it runs where this one does."""
-        return replace(self, system=system, notes=Notes(system), borrowed=self.borrowed and Borrowed(system))
 
 
 class Shelf:
