@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import os
 import sys
@@ -12,6 +13,11 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Small models run many times slower when idle OpenMP threads spin for work.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+if importlib.util.find_spec("spaces") is not None:
+    # Hugging Face installs it on Spaces. On ZeroGPU it has to stand in for CUDA before anything asks torch for a GPU:
+    # this process must never begin with CUDA, or the processes forked from it, which are lent one, could not.
+    import spaces  # noqa: F401
 
 import gradio as gr
 import torch
@@ -35,6 +41,7 @@ from visualizers.panels.train import build_train
 from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
+from visualizers.panels.zero import prepare_zero
 
 TITLE = "RecMAS Explorer"
 _log = logging.getLogger("recmas.page")
@@ -134,6 +141,7 @@ def serve(options: Options) -> None:
     wanted = wanted_of(options)
     shelf, shell = Shelf(catalogue_of(options)), build_shell()
     demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
+    prepare_zero()
     demo.launch(
         server_name=options.host,
         server_port=options.port,

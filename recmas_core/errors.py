@@ -16,6 +16,10 @@ class RecmasError(Exception):
         super().__init__(f"{where} {what}. {todo}")
         self.where, self.what, self.todo = where, what, todo
 
+    def __reduce__(self) -> tuple[type[RecmasError], tuple[str, str, str]]:
+        """Pickled by its three parts: an exception's own way would hand the whole message to the constructor."""
+        return type(self), (self.where, self.what, self.todo)
+
 
 class BadInput(RecmasError, ValueError):
     """An argument or a question that cannot be used."""
@@ -51,3 +55,7 @@ class NotAllowed(RecmasError):
 
 class WriteFailed(RecmasError):
     """A file or folder could not be written, e.g. because the disk is full: nothing half-written stays."""
+
+
+class RunInterrupted(RecmasError):
+    """What a run computes on was taken away: the run is not over, and can be asked to go on from where it was."""

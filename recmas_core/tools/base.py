@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 ERROR = "error: "  # how every result begins that is no answer: a failing program, nothing found, out of time
 
@@ -32,3 +32,16 @@ class Tool(Protocol):
 
     def close(self) -> None:
         """Give back what it holds. A later call gets ready anew."""
+
+
+@runtime_checkable
+class Forkable(Protocol):
+    """A tool with something that a fork may catch in another thread's hands: a lock, a sandbox that is in use."""
+
+    def forked(self) -> Tool:
+        """The same tool for a process that was just forked: nobody holds anything of it."""
+
+
+def tool_in_fork(tool: Tool) -> Tool:
+    """A tool as a process uses it that was just forked from the one that opened the tool."""
+    return tool.forked() if isinstance(tool, Forkable) else tool

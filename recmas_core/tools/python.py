@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import textwrap
 from pathlib import Path
 
@@ -69,6 +70,12 @@ class PythonTool:
             SandboxUnavailable: If this machine cannot have one.
         """
         self._sandbox.open()
+
+    def forked(self) -> PythonTool:
+        """This tool with a sandbox of its own: threads of the process that was forked may have been in the old one."""
+        twin = copy.copy(self)
+        twin._sandbox = self._sandbox.forked()
+        return twin
 
     def close(self) -> None:
         """Let go of the sandbox's code."""

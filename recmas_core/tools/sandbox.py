@@ -104,6 +104,10 @@ class Sandbox:
         with self._lock:
             self._slots = None
 
+    def forked(self) -> Sandbox:
+        """A sandbox like this one, unopened, with a lock and slots that no thread can be holding."""
+        return Sandbox(self.seconds, self.megabytes, self.at_once, self._folder)
+
     def run(self, program: str, longest: int) -> str:
         """What a program printed, its last value, or an error in words, cut to `longest` characters and a note.
 

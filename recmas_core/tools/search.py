@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -143,6 +144,12 @@ class CorpusSearch:
         """Let go of the index."""
         with self._lock:
             self._index = None
+
+    def forked(self) -> CorpusSearch:
+        """This search with a lock of its own: another thread may have held the old one as the process was forked."""
+        twin = copy.copy(self)
+        twin._lock = threading.Lock()
+        return twin
 
     def _ready(self) -> BM25:
         with self._lock:

@@ -15,10 +15,11 @@ from recmas_core.records import Answer, Event, Prompted, Thought, Token, ToolCal
 from recmas_core.secrets import redacted
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices, whole
+from visualizers.panels.entry import Entry
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.numbers import is_right
 from visualizers.panels.session import Job
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.shelf import Shelf
 from visualizers.panels.visitors import Visitors
 
 Json = dict[str, Any]
@@ -107,7 +108,7 @@ class Api:
         """Run a question and stream every event; the last one is the answer."""
         with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
-            live = entry.system.start(job.config)
+            live = entry.start(job.config)
             try:
                 for event in live:
                     yield describe(event, entry.notes)
@@ -128,7 +129,7 @@ class Api:
         """Run a question to its answer."""
         with as_gradio_errors():
             entry, job = self._job(Choices(question, rounds, thoughts, seed, mode, tools), system, agents)
-            trace = entry.system.drain(Trace(job.config, entry.system.pattern.name))
+            trace = entry.solve(job.config)
             answer = trace.answer or ""
             return {
                 "question": job.config.question, "answer": answer,
@@ -171,7 +172,7 @@ class Api:
             entry, job = self._job(Choices(question, rounds, thoughts, seed, "latent"), system, agents)
             trace, thought = Trace(job.config, entry.system.pattern.name), None
             turn, step = whole("turn", turn, 0, 10_000), whole("step", step, 0, 10_000)
-            live = entry.system.start(job.config)
+            live = entry.start(job.config)
             for event in live:
                 trace = trace.append(event)
                 if isinstance(event, Thought) and (event.turn, event.step) == (turn, step):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.patterns import Pattern
 from visualizers.panels.catalogue import Board, Catalogue, Lineup, Offer, folder_offer
-from visualizers.panels.notes import Notes
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.entry import Entry
+from visualizers.panels.shelf import Shelf
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -56,7 +56,7 @@ class Belongings:
             lineup: The line-up that was trained.
             system: It with its new links; nobody may change them from now on.
             name: What to call the links; a number is added where that is taken.
-            like: An entry of the same agents, for their maps.
+            like: An entry of the same agents, for their maps and where they run.
 
         Returns:
             The line-up to look at.
@@ -67,7 +67,7 @@ class Belongings:
                 number += 1
                 title = f"{name} ({number})"
             mine = replace(lineup, links=title)
-            self._trained[mine] = Entry(system, Notes(system), like.atlas)
+            self._trained[mine] = like.like(system)
             while len(self._trained) > _TRAINED:
                 self._trained.popitem(last=False)
             return mine

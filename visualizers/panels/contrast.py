@@ -7,9 +7,9 @@ from html import escape
 
 from recmas_core.patterns import Pattern
 from recmas_core.records import Edit, RunConfig, Trace
-from recmas_core.system import System
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
+from visualizers.panels.entry import Entry
 from visualizers.panels.moments import Scene
 from visualizers.panels.numbers import is_right, short
 from visualizers.panels.session import Edge, Moment, Session
@@ -34,7 +34,7 @@ def can_compare(moment: Moment) -> bool:
     return latent and moment.finished and moment.cut is not None and moment.twin is None
 
 
-def compare(session: Session, system: System) -> None:
+def compare(session: Session, entry: Entry) -> None:
     """Run the session's finished run once more with the chosen edge cut, and keep it with the session.
 
     Gives up when another command comes.
@@ -42,8 +42,9 @@ def compare(session: Session, system: System) -> None:
     moment = session.moment
     if not can_compare(moment) or moment.job is None or moment.cut is None:
         return
-    config = cut_config(system.pattern, moment.job.config, moment.cut)
-    trace, live = Trace(config, system.pattern.name), system.start(config)
+    pattern = entry.system.pattern
+    config = cut_config(pattern, moment.job.config, moment.cut)
+    trace, live = Trace(config, pattern.name), entry.start(config)
     try:
         for event in live:
             trace = trace.append(event)

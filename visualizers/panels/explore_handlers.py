@@ -14,10 +14,11 @@ from recmas_core.records import Token
 from visualizers.panels.beats import Goal, beat_over, one_step, round_end, whole_run
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.contrast import can_compare, compare, edge_of
+from visualizers.panels.entry import Entry
 from visualizers.panels.mapview import which_map
 from visualizers.panels.moments import move, scene
 from visualizers.panels.session import Cursor, Job, Session
-from visualizers.panels.shelf import Entry, Shelf
+from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error
 from visualizers.panels.visitors import Visitor, Visitors
 
@@ -121,7 +122,7 @@ class Explore:
         yield self._drawn(visitor, controls)
         try:
             if can_compare(session.moment):
-                compare(session, self.shelf(visitor).entry(lineup).system)
+                compare(session, self.shelf(visitor).entry(lineup))
                 yield self._drawn(visitor, controls)
         except Exception as error:
             yield only_status(say_error(error), error=True)
@@ -202,7 +203,7 @@ class Explore:
                     sent, due = panels, time.monotonic() + _DRAWN_EVERY
             yield from self._settled(visitor, session, controls, epoch)
             if can_compare(session.moment) and session.moment.epoch == epoch:
-                compare(session, entry.system)
+                compare(session, entry)
                 yield from self._settled(visitor, session, controls, epoch)
         except GeneratorExit:
             self.leave(request)  # the tab went away while the run was streaming
@@ -214,7 +215,7 @@ class Explore:
         """Begin a new run unless the one under way is the one that is asked for."""
         moment = session.moment
         if moment.job is None or moment.trace is None or not moment.job.same_as(job) or not session.running:
-            session.begin(job, entry.system.pattern, entry.system.start(job.config))
+            session.begin(job, entry.system.pattern, entry.start(job.config))
 
     def _settled(
         self, visitor: Visitor, session: Session, controls: Controls, epoch: int

@@ -10,13 +10,14 @@ from typing import Any
 
 from recmas_core.allowed import Allowance
 from recmas_core.errors import BadInput, RecmasError
-from recmas_core.memory import gigabytes, make_plan, measure_room
+from recmas_core.memory import Room, gigabytes, make_plan, measure_room
 from recmas_core.patterns import PATTERNS, Pattern
 from recmas_core.placement import Placement
 from recmas_core.progress import Loading
 from recmas_core.released.layouts import RELEASED
 from recmas_core.released.styles import PREFIX, STYLES, ReleasedStyle
 from visualizers.panels.offers import Wanted
+from visualizers.panels.zero import ROOM, zero_available
 
 OWN = "own:"
 MOST_ROLES = max(len(pattern.roles) for name, pattern in PATTERNS.items() if name in RELEASED)
@@ -76,6 +77,9 @@ class OpenForm:
         if device not in devices():
             raise BadInput("device", f"is {device[:60]!r}", f"Choose one of {devices()}.")
         if weights in dict(_BITS).values():
+            if zero_available():
+                todo = "Choose bfloat16; what ZeroGPU lends has room for it."
+                raise BadInput("weights", "cannot be kept in fewer bits on ZeroGPU", todo)
             return Placement(device, "bfloat16", int(weights))
         return Placement(device, weights)
 
@@ -126,20 +130,34 @@ def devices() -> list[str]:
     """Where agents can be put on this machine."""
     import torch
 
+    if zero_available():  # torch cannot be asked: `spaces` answers for it, in words of its own
+        return ["cuda:0", "cpu"]
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [*(f"cuda:{i}" for i in range(count)), *(["auto"] if count > 1 else []), "cpu"]
 
 
+def free_room(device: str) -> Room:
+    """Free memory where agents will be. On ZeroGPU that is here and there: they are loaded here, and copied.
+
+    Raises:
+        BadInput: If this machine has no such device.
+    """
+    if device == "cpu" or not zero_available():
+        return measure_room(device)
+    host = measure_room("cpu").host
+    return Room(min(host, ROOM), host, shared=True)
+
+
 def weights() -> list[tuple[str, str]]:
-    """Precisions to choose from; fewer bits only where bitsandbytes is installed."""
-    return [*_WEIGHTS, *(_BITS if importlib.util.find_spec("bitsandbytes") else ())]
+    """Precisions to choose from; fewer bits only where bitsandbytes is installed, and has a GPU to make them on."""
+    return [*_WEIGHTS, *(_BITS if importlib.util.find_spec("bitsandbytes") and not zero_available() else ())]
 
 
 def outlook(form: OpenForm) -> str:
     """What opening it will take, as far as can be told without asking anyone; HTML."""
     try:
         style, placement = form.style, form.placement
-        room = measure_room(placement.device)
+        room = free_room(placement.device)
         where = "This machine" if room.shared else "The GPU"
         free = f"{where} has {gigabytes(room.device)} free."
         if style is None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from recmas_core.errors import BadInput
+from recmas_core.errors import BadInput, RunInterrupted
 from recmas_core.patterns import Pattern
 from recmas_core.records import Answer, Event, RunConfig, Trace
 from recmas_core.tasks.base import Reading
@@ -208,6 +208,8 @@ class Session:
                 return None
             try:
                 event = next(self._live, None)
+            except RunInterrupted:  # it is not over: the next press goes on with it
+                raise
             except BaseException:
                 self._close_live()  # a generator that raised is finished: the next press starts anew
                 raise

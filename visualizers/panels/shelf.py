@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,11 @@ from recmas_core.progress import Loading
 from visualizers.own_thread import OwnThread
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.catalogue import Board, Catalogue
+from visualizers.panels.entry import Entry
 from visualizers.panels.notes import Notes
 from visualizers.panels.offers import Lineup, Offer, Wanted
-from visualizers.panels.wanted import free_memory, open_wanted, recast
+from visualizers.panels.wanted import free_memory, is_borrowed, open_wanted, recast
+from visualizers.panels.zero import Borrowed
 from visualizers.projection import Projector, load_maps
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ if TYPE_CHECKING:
 _OPENED = 2  # systems of the release or of visitors' own agents: gigabytes each
 _CHOICES = 12  # line-ups of visitors' own choice kept at once; each is a few MB
 _log = logging.getLogger("recmas.page")
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A system that is ready to run, with the readings and maps of its agents."""
-
-    system: System
-    notes: Notes
-    atlas: Atlas
 
 
 class Shelf:
@@ -174,7 +166,8 @@ class Shelf:
             system = rm.build_system(pattern, dict(lineup.agents), tools=own, assets=catalogue.assets)
         if catalogue.is_own(lineup):
             threading.Thread(target=_warm, args=(system.tools,), name="warm tools", daemon=True).start()
-        return Entry(system, Notes(system), self._atlas(lineup))
+        borrowed = None if offer.wanted is None or not is_borrowed(offer.wanted) else Borrowed(system)
+        return Entry(system, Notes(system), self._atlas(lineup), borrowed)
 
     def _opened(self, lineup: Lineup, offer: Offer, wanted: Wanted) -> System:
         if not self.catalogue.is_own(lineup):

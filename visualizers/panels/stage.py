@@ -18,12 +18,12 @@ from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices
 from visualizers.panels.contrast import contrast_html
+from visualizers.panels.entry import Entry
 from visualizers.panels.mapview import Without, map_choice, map_panel, which_map
 from visualizers.panels.moments import Scene, scene
 from visualizers.panels.render import render
 from visualizers.panels.saying import status
 from visualizers.panels.session import Moment
-from visualizers.panels.shelf import Entry
 
 _log = logging.getLogger("recmas.page")
 

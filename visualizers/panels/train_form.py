@@ -79,13 +79,14 @@ def _laps(sent: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(laps.get(i, {}) for i in range(max(laps, default=-1) + 1))
 
 
-def form_html(catalogue: Catalogue, explored: Lineup | None, filled: Filled) -> str:
+def form_html(catalogue: Catalogue, explored: Lineup | None, filled: Filled, *, note: str = "") -> str:
     """The form with these values. Fields with `data-redraw` ask for it to be drawn anew.
 
     Args:
         catalogue: What is offered.
         explored: The line-up looked at in the Explore tab, None where it is one of the catalogue's own.
         filled: The values.
+        note: What to know of the chosen system, "" for nothing.
     """
     known, form = offered_courses(), filled.form
     course = known.get(str(form.course)) or next(iter(known.values()))
@@ -94,6 +95,7 @@ def form_html(catalogue: Catalogue, explored: Lineup | None, filled: Filled) -> 
     return (
         f'<div class="recmas-form" data-form="train">{drawn_for}'
         + _field("System", _select("system", _systems(catalogue, explored), filled.system, redraw=True))
+        + (f'<p class="recmas-hint">{escape(note)}</p>' if note else "")
         + _field("Start from", _select("begin", beginnings, str(form.begin), redraw=True) + _detail(form))
         + _field("Course", _courses(known, course.key))
         + f'<p class="recmas-hint">{escape(course.about)}</p>{_stages(course, form)}{_settings(course, form)}</div>'

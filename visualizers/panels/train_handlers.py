@@ -21,9 +21,11 @@ from visualizers.panels.train_session import TrainSession
 from visualizers.panels.train_view import OUTPUTS, TrainPanels, train_panels
 from visualizers.panels.train_ways import plan_of
 from visualizers.panels.visitors import Visitor, Visitors
+from visualizers.panels.wanted import is_borrowed
 
 _BEAT = 0.3  # seconds between two drawings of a training that goes on, at least
 _STATUS = OUTPUTS.index("status")
+_HERE = "Its runs borrow a GPU for seconds; trainings, which take longer, go on the processor of this machine."
 _NO_MAP = (gr.skip(), gr.skip(), gr.skip())
 Outputs = tuple[Any, ...]
 
@@ -67,7 +69,9 @@ class Train:
         """The form with these values, for what this visitor is offered."""
         catalogue, explored = visitor.belongings.catalogue, visitor.lineup
         own = explored == catalogue.lineup(explored.system)
-        return form_html(catalogue, None if own else explored, filled)
+        wanted = catalogue.offer(self.lineup(visitor, filled.system).system).wanted
+        note = _HERE if wanted is not None and is_borrowed(wanted) else ""
+        return form_html(catalogue, None if own else explored, filled, note=note)
 
     def look(self, request: gr.Request, sent: Any) -> Outputs:
         """The form drawn anew, and the panels: (form, panels …, map, caption, map's choice)."""

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 from recmas_core.hub import HUB, Hub
 from recmas_core.progress import Tell
 from visualizers.panels.offers import Wanted
+from visualizers.panels.zero import zero_available
 
 if TYPE_CHECKING:
     from recmas_core.system import System
+
+
+def is_borrowed(wanted: Wanted) -> bool:
+    """Whether it is to run on a GPU that is lent for each run: its agents are loaded into host memory then."""
+    return wanted.device != "cpu" and zero_available()
 
 
 def open_wanted(wanted: Wanted, hub: Hub | None, assets: Path, tell: Tell) -> System:
@@ -26,11 +32,11 @@ def open_wanted(wanted: Wanted, hub: Hub | None, assets: Path, tell: Tell) -> Sy
     hub = HUB if hub is None else hub
     if wanted.released:
         return rm.load_system(
-            wanted.system, device=wanted.device, dtype=wanted.dtype, bits=wanted.bits, task=wanted.task, hub=hub,
+            wanted.system, device=_home(wanted), dtype=wanted.dtype, bits=wanted.bits, task=wanted.task, hub=hub,
             tell=tell,
         )  # fmt: skip
     return rm.build_system(
-        wanted.system, dict(wanted.agents), device=wanted.device, dtype=wanted.dtype, bits=wanted.bits,
+        wanted.system, dict(wanted.agents), device=_home(wanted), dtype=wanted.dtype, bits=wanted.bits,
         task=wanted.task, assets=assets, hub=hub, tell=tell,
     )  # fmt: skip
 
@@ -50,13 +56,18 @@ def recast(base: System, own: Mapping[str, str], agents: Mapping[str, str], want
     stay = {role for role, key in agents.items() if key == own[role]}
     mixed = rm.build_system(
         base.pattern.name, {role: base.agents[role] if role in stay else key for role, key in agents.items()},
-        device=wanted.device, dtype=wanted.dtype, tools=base.tools, assets=assets,
+        device=_home(wanted), dtype=wanted.dtype, tools=base.tools, assets=assets,
     )  # fmt: skip
     kept = {edge: link for edge, link in base.links.items() if set(edge) <= stay}
     system = mixed.with_links(kept)
     system.house = base.house
     system.untrained = mixed.untrained - (kept.keys() - base.untrained)
     return system
+
+
+def _home(wanted: Wanted) -> str:
+    """The device on which its agents stay."""
+    return "cpu" if is_borrowed(wanted) else wanted.device
 
 
 def free_memory() -> None:
