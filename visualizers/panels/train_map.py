@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from recmas_core.system import System
     from recmas_core.tasks import Example
 
-QUESTIONS = 6  # held-out, always the same: enough to see where thoughts go, few enough to tell apart
 _TURNS = 10_000  # turns are numbered from question to question
 
 
@@ -93,7 +92,7 @@ def before_after(
         shown: Whose map, and which.
         pattern: Whose roles give the colours.
     """
-    places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]))
+    places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]), growing=False)
     xy = [(float(x), float(y)) for x, y in places.xy]
 
     def point(seen: Seen, at: tuple[float, float], when: str) -> MapPoint:
@@ -113,11 +112,12 @@ def before_after(
     figure.update_layout(meta={"key": f"{pattern.name}.{shown.role}.{shown.space}", "method": places.method})
     title = next(role.title for role in pattern.roles if role.name == shown.role)
     behind = "" if atlas.fitted(shown.role, shown.space) is None else _BEHIND[shown.space]
+    asked = len({seen.key[0] for seen in after})
     name = f"the <b>{escape(title)}</b>"
     what = f"what {name} received" if shown.space == RECEIVED else f"{name}&#39;s thoughts"
     caption = (
-        f'<p class="recmas-hint">{QUESTIONS} held-out questions: {what}, hollow before the training, filled after it, '
-        f"joined by a dotted line; shapes tell rounds.{behind} The map is the same for both. Axes have no unit. "
+        f'<p class="recmas-hint">{asked} held-out question{"s" * (asked > 1)}: {what}, hollow before the '
+        f"training, filled after it, joined by a dotted line; shapes tell rounds.{behind} The map is the same for both. Axes have no unit. "
         f'<span class="recmas-method">Placed by {escape(places.method)}.</span></p>'
     )
     return MapPanel(figure.to_json(), caption)
