@@ -17,7 +17,7 @@ from visualizers.panels.stage import say_error, status_html
 from visualizers.panels.train_choices import Plan
 from visualizers.panels.train_form import EXPLORE, Filled, form_html, read_form
 from visualizers.panels.train_manners import manner_of
-from visualizers.panels.train_map import before_after, first_map, map_choice_html, seen_in
+from visualizers.panels.train_map import first_map, map_choice_html, trained_map
 from visualizers.panels.train_questions import questions_html
 from visualizers.panels.train_session import TrainSession
 from visualizers.panels.train_view import OUTPUTS, TrainPanels, train_panels
@@ -243,12 +243,7 @@ class Train:
             return gr.skip(), gr.skip(), choice
         try:
             entry = self.shelf(visitor).entry(moment.plan.lineup)
-            plan, rounds = moment.plan, moment.plan.rounds
-            examples = plan.task(entry.system).sample(plan.manner.mapped, seed=5, split="test")
-            with session.between_steps() as course:
-                before = seen_in(course.before, examples, shown, rounds=rounds)
-                after = seen_in(course.system, examples, shown, rounds=rounds)
-            panel = before_after(before, after, entry.notes, entry.atlas, shown, pattern)
+            panel = trained_map(session, moment.plan, entry, shown)
             return panel.figure, panel.caption, choice
         except Exception as error:
             return gr.skip(), f'<p class="recmas-hint recmas-outside">{say_error(error)}</p>', choice

@@ -113,7 +113,8 @@ def training(shell: Shell) -> Training:
                     uploaded = html(
                         '<p class="recmas-hint">Download: a zip of the whole system, which the page, the shell and '
                         "<code>load_system</code> read back to the same latents, bit for bit. As in the release: the "
-                        "links alone, in bf16, as the paper&#39;s public release stores them; of agents of gigabytes only this.</p>", "t-uploaded",
+                        "links alone, in bf16, as the paper&#39;s public release stores them; of agents of "
+                        "gigabytes only this.</p>", "t-uploaded",
                     )  # fmt: skip
     return Training(
         form, sent, questions, start, pause, go_on, stop, undo, status, meters, curves, credit, notice, map_of, draw,

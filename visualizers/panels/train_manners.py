@@ -58,7 +58,8 @@ class Manner:
 _RATE = 5e-4
 _ABOUT = (
     "The paper's settings: 2 questions a step, a rate of 0.0005 with 10 steps of warm-up and a cosine, AdamW with "
-    "betas of 0.9 and 0.95, each link's gradient clipped at 1. The inner loop and the alignment take 512 vectors a "
+    "betas of 0.9 and 0.95, each link's gradient clipped at 1, as many thoughts a turn as the system has. The inner "
+    "loop and the alignment take 512 vectors a "
     "step. Of an unrolled loop only what passes from agent to agent is kept in memory, the rest is computed again "
     "(gradient checkpointing). The numbers of steps are this page's own. Asking takes long: 16 held-out questions are "
     "asked about 6 times, with answers of 512 tokens at most."
