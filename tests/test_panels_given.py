@@ -31,6 +31,7 @@ from visualizers.panels.train_handlers import Train
 from visualizers.panels.train_manners import TRAINED, UNTRAINED, WORLD, manner_of
 from visualizers.panels.train_questions import questions_html
 from visualizers.panels.train_results import compare, pack, pack_released, result_of
+from visualizers.panels.train_ways import plan_of
 from visualizers.panels.visitors import Visitors
 
 ROWS = [{"question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(20)]
@@ -175,6 +176,29 @@ def test_questions_are_not_used_where_there_is_a_world(page: Page, tmp_path: Pat
     page.give(tmp_path / "mine.json")
     filled = page_filled(page.sent(system="sequential", manner="world"))
     assert page.train.plan(page.visitors.get("me"), filled).given is None
+
+
+def test_a_question_that_imitates_a_control_token_is_named(page: Page, tmp_path: Path) -> None:
+    page.give(tmp_path / "mine.json", json.dumps([*ROWS, {"question": "What is <turn>?", "answer": "1"}]))
+    page.run()
+    assert page.moment.error.startswith("question 'What is <turn>?' cannot be asked")
+
+
+def test_a_way_out_goes_on_with_the_same_questions_in_the_same_manner(trained: Page) -> None:
+    plan = trained.moment.plan
+    way = plan_of("fresh", plan)
+    assert way.given is plan.given
+    assert (way.laps[0].config.batch, way.laps[0].config.lr) == (2, 5e-4)
+
+
+def test_a_gpu_without_room_is_said_with_what_to_do(page: Page, tmp_path: Path, monkeypatch: Any) -> None:
+    def full(*_: object) -> object:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("recmas_core.training.outer.OuterLoop.forward", full)
+    page.give(tmp_path / "mine.json")
+    page.run()
+    assert "needs more memory than the GPU has free. Lower the batch" in page.moment.error
 
 
 def test_a_course_trains_links_of_16_bits_and_measures_held_out_questions(trained: Page) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from recmas_core.engine import Settings
 from recmas_core.errors import BadInput, Diverged
 from recmas_core.evaluation import ANSWER_TOKENS, measure
+from recmas_core.memory import TooLarge
 from recmas_core.records import HeldOut, TrainStep
 from recmas_core.system import System
 from recmas_core.tasks import Example
@@ -117,6 +118,7 @@ class Course(Iterator[TrainStep]):
 
         Raises:
             Diverged: If a loss or a gradient is not finite; the last kept links are back in place.
+            TooLarge: If the GPU's memory does not do; links stay as they are.
         """
         while not self._closed and self._lap < len(self.laps):
             if self._run is None:
@@ -127,6 +129,11 @@ class Course(Iterator[TrainStep]):
                 self._put(self._kept[-1])
                 self.close()
                 raise
+            except torch.OutOfMemoryError as error:
+                self.close()
+                what = "needs more memory than the GPU has free"
+                todo = "Lower the batch or the rounds, leave out long questions and answers, or choose smaller agents."
+                raise TooLarge(f"stage {self.laps[self._lap].stage!r}", what, todo) from error
             except BaseException:
                 self.close()
                 raise

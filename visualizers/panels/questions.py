@@ -14,6 +14,7 @@ from recmas_core.patterns import Pattern
 from recmas_core.tasks.given import GivenQuestions
 
 if TYPE_CHECKING:
+    from recmas_core.system import System
     from recmas_core.tasks import Example
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".parquet")
@@ -61,6 +62,20 @@ def check_rows(rows: object, pattern: Pattern) -> GivenQuestions:
         raise BadInput("questions", f"are {len(rows):,}", f"Give {MOST:,} at most.")
     _check_size("questions", len(json.dumps(list(rows), default=str)))
     return _given(rows_as_examples(rows, pattern))
+
+
+def check_askable(given: GivenQuestions, system: System) -> None:
+    """See that these agents can be asked all questions.
+
+    Raises:
+        BadInput: If a question imitates a control token of one of them; it is named.
+    """
+    for example in (*given.train, *given.test):
+        try:
+            system.check(example.question)
+        except BadInput as error:
+            where = f"question {example.question[:60]!r}"
+            raise BadInput(where, f"cannot be asked: it {error.what}", "Leave that row out.") from error
 
 
 def _given(examples: Sequence[Example]) -> GivenQuestions:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recmas_core.errors import BadInput
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import number, whole
+from visualizers.panels.questions import check_askable
 from visualizers.panels.train_beginnings import BEGINNINGS, Beginning
 from visualizers.panels.train_manners import WORLD, Manner
 
@@ -182,6 +183,8 @@ class Plan:
         from recmas_core.training.course import KEPT
 
         task, manner = self.task(system), self.manner
+        if self.given is not None:
+            check_askable(self.given, system)
         start = self.form.beginning.make(system, self.form)
         learn = task.sample(EXAMPLES, seed=self.form.whole_seed + 1, split="train")
         return Course(
