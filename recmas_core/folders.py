@@ -102,7 +102,7 @@ def load_folder(
         name,
         kept.pattern,
         agents,
-        {edge: house.place_link(link, agents[edge[0]].device) for edge, link in links.items()},
+        {edge: house.place_link(link, agents[edge[0]].device) for edge, link in links.items() if edge[0] in agents},
         kept.prompts,
         title=kept.title,
         task=kept.task,

@@ -26,6 +26,7 @@ from visualizers.panels.shelf import Shelf
 from visualizers.panels.train_choices import TrainForm, offered_courses
 from visualizers.panels.train_form import Filled, form_html, read_form
 from visualizers.panels.train_handlers import Train
+from visualizers.panels.train_manners import WORLD
 from visualizers.panels.train_results import pack, result_of
 from visualizers.panels.train_view import OUTPUTS
 from visualizers.panels.visitors import Visitors
@@ -134,7 +135,7 @@ class Page:
 def page(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A page whose trainings learn from few questions."""
     monkeypatch.setattr("visualizers.panels.train_choices.EXAMPLES", 20)
-    monkeypatch.setattr("visualizers.panels.train_choices.HELD_OUT", 2)
+    monkeypatch.setattr("visualizers.panels.train_manners.WORLD", replace(WORLD, held_out=2))
     made = Page(shelf)
     yield made
     for name in ("me", "other"):

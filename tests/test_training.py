@@ -335,3 +335,12 @@ def test_the_trained_copy_runs_as_the_course_left_it() -> None:
     trace = run.system.solve(EXAMPLES[0].question, rounds=2, latent_steps=3)
     assert trace.answer is not None
     assert Settings(2, 3).carry is None
+
+
+def test_of_links_that_were_kept_the_first_and_the_newest_stay() -> None:
+    system = tiny_system()
+    laps = (Lap("outer", TrainConfig(steps=3, batch=1, rounds=1, latent_steps=2, windows=False, lr=1e-2)),)
+    course = Course(system, laps, system.task.sample(2, seed=0, split="train"), every=1, kept=2)
+    assert len(list(course)) == 3
+    assert course.undo()
+    assert not any(course.distance().values())

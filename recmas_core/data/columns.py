@@ -148,7 +148,7 @@ class Layout:
 def _cell(row: Row, column: str, part: str) -> object:
     if column not in row.cells:
         there = ", ".join(repr(name) for name in list(row.cells)[:12]) or "none"
-        todo = f"The columns are: {there}. Name the right one with columns={{{part!r}: '…'}}."
+        todo = f"The columns are: {there}. Call the right one {part!r}, or name it with columns={{{part!r}: '…'}}."
         raise BadInput(row.column(column), "is missing", todo)
     return row.cells[column]
 

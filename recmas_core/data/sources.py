@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
 
-from recmas_core.data.columns import Layout, Row
+from recmas_core.data.columns import Layout, Row, row_of
 from recmas_core.data.files import READERS, check_size
 from recmas_core.data.library import MAX_ROWS, file_rows, folder_rows, hub_rows
 from recmas_core.errors import BadInput, SystemNotFound
@@ -74,6 +74,23 @@ def read_examples(
     if limit is not None and limit < len(examples):
         examples = [examples[i] for i in sorted(Random(seed).sample(range(len(examples)), limit))]
     return examples
+
+
+def rows_as_examples(rows: Sequence[object], pattern: Pattern, *, name: str = "questions") -> list[Example]:
+    """The examples of rows that are there already; see `read_examples` for what a row holds.
+
+    Args:
+        rows: An object each, e.g. {"question": "6 * 7?", "answer": "42"}.
+        pattern: Whose roles the targets are for.
+        name: What to call them in errors.
+
+    Raises:
+        BadInput: If there are none, or a row is not as it should be; row and column are named.
+    """
+    if not rows:
+        raise BadInput(name, "are empty", "Give at least one row.")
+    layout = Layout.of(pattern)
+    return [layout.example(row_of(f"{name}, row {i} (counted from 0)", row)) for i, row in enumerate(rows)]
 
 
 def _drawn(task: Task, split: str, limit: int | None, seed: int) -> list[Example]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from recmas_core.engine import Settings
 from recmas_core.errors import BadInput, Diverged
 from recmas_core.evaluation import ANSWER_TOKENS, measure
+from recmas_core.memory import TooLarge
 from recmas_core.records import HeldOut, TrainStep
 from recmas_core.system import System
 from recmas_core.tasks import Example
@@ -69,6 +70,7 @@ class Course(Iterator[TrainStep]):
         accelerator: Carries devices, precision and processes; only the main process measures.
         grade: Says whether a text answers an example; None for the system's own task.
         answer_tokens: Tokens an answer may take when it is measured.
+        kept: How often links are kept to go back to, at most: each time as much memory as all links take.
 
     Attributes:
         system: The private copy, its links as they are now.
@@ -90,6 +92,7 @@ class Course(Iterator[TrainStep]):
         accelerator: Accelerator | None = None,
         grade: Callable[[Example, str], bool] | None = None,
         answer_tokens: int = ANSWER_TOKENS,
+        kept: int = KEPT,
     ) -> None:
         if not laps:
             raise BadInput("course", "has no stages", f"Choose at least one of {sorted(STAGES)}.")
@@ -98,7 +101,7 @@ class Course(Iterator[TrainStep]):
         self.system, self.before = private_copy(system), private_copy(system)
         self.laps, self.examples, self.held_out = tuple(laps), examples, tuple(held_out)
         self.every, self.rounds, self._accelerator = every, tuple(rounds), accelerator
-        self._grade, self._answer_tokens = grade, answer_tokens
+        self._grade, self._answer_tokens, self._most = grade, answer_tokens, max(2, kept)
         self._lap = 0
         self._run: Running | None = None
         self._pending: TrainStep | None = None
@@ -115,6 +118,7 @@ class Course(Iterator[TrainStep]):
 
         Raises:
             Diverged: If a loss or a gradient is not finite; the last kept links are back in place.
+            TooLarge: If the GPU's memory does not do; links stay as they are.
         """
         while not self._closed and self._lap < len(self.laps):
             if self._run is None:
@@ -125,6 +129,11 @@ class Course(Iterator[TrainStep]):
                 self._put(self._kept[-1])
                 self.close()
                 raise
+            except torch.OutOfMemoryError as error:
+                self.close()
+                what = "needs more memory than the GPU has free"
+                todo = "Lower the batch or the rounds, leave out long questions and answers, or choose smaller agents."
+                raise TooLarge(f"stage {self.laps[self._lap].stage!r}", what, todo) from error
             except BaseException:
                 self.close()
                 raise
@@ -230,7 +239,7 @@ class Course(Iterator[TrainStep]):
         self.system.untrained = frozenset(edge for edge in self.before.untrained if far[edge] == 0)
         if not _same(self._kept[-1], now):
             self._kept.append(now)
-            if len(self._kept) > KEPT:
+            if len(self._kept) > self._most:
                 del self._kept[1]  # the first ones, from before the course, stay
 
     def _weights(self) -> Weights:

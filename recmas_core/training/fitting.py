@@ -23,7 +23,7 @@ from recmas_core.training.chain import Chained
 from recmas_core.training.config import TrainConfig
 from recmas_core.training.forced import Lesson, teacher_forced
 from recmas_core.training.loop import Part, StageRun
-from recmas_core.training.rounds import Key, RoundLinks
+from recmas_core.training.rounds import Key, RoundLinks, wide
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -60,7 +60,7 @@ class Fitting(StageRun):
         self._key, self._sources, self._targets, self._ids = key, sources, targets, ids.to(sources.device)
         with torch.no_grad():
             self._words = F.normalize(reader.embed_all().float(), dim=-1)
-        self._size = targets.square().mean()
+        self._size = wide(targets).square().mean()
 
     @property
     def examples(self) -> int:
@@ -71,7 +71,7 @@ class Fitting(StageRun):
         """The loss of a batch; right are vectors whose nearest token, by cosine, is the right one."""
         rows = rows.to(self._sources.device)
         links = RoundLinks(self.trained, {})
-        made, wanted = links.at(0, self._key)(self._sources[rows]), self._targets[rows]
+        made, wanted = wide(links.at(0, self._key)(self._sources[rows])), wide(self._targets[rows])
         away = 1 - F.cosine_similarity(made, wanted, dim=-1).mean()
         loss = away + self.config.mse_weight * (made - wanted).square().mean() / self._size
         with torch.no_grad():

@@ -22,6 +22,7 @@ from recmas_core.schedule import cosine_rate
 from recmas_core.system import System
 from recmas_core.tasks import Example
 from recmas_core.training.config import TrainConfig
+from recmas_core.training.masters import Masters
 from recmas_core.training.rounds import Key, RoundLinks, all_links
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ class StageRun(ABC, Iterator[TrainStep]):
         self.step, self.over, self.note = 0, False, ""
         self.running: float | None = None
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.parameters = [p for link in self.trained.values() for p in link.parameters()]
         for link in self.trained.values():
             link.requires_grad_(True)
-        optimizer = torch.optim.AdamW(self.parameters, lr=config.lr, betas=(0.9, 0.95))
+        self.masters = Masters(self.trained)
+        optimizer = torch.optim.AdamW(self.masters.every, lr=config.lr, betas=(0.9, 0.95))
         self.optimizer = self.accelerator.prepare(optimizer)
 
     @abstractmethod
@@ -113,11 +114,12 @@ class StageRun(ABC, Iterator[TrainStep]):
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss, right, asked, norms = self._backward()
-        links = self.trained.values()
-        total = sum(float(self.accelerator.clip_grad_norm_(link.parameters(), self.config.clip)) for link in links)
+        clip = self.accelerator.clip_grad_norm_
+        total = sum(float(clip(weights, self.config.clip)) for weights in self.masters.by_link)
         if not (math.isfinite(loss) and math.isfinite(total)):
             raise diverged(self.stage, self.step + 1, loss, total)
         self.optimizer.step()
+        self.masters.write()
         self.step += 1
         self.note = ""
         share = right / max(1, asked)
@@ -134,8 +136,8 @@ class StageRun(ABC, Iterator[TrainStep]):
         self.over = True
         for link in self.trained.values():
             link.requires_grad_(False)
-        for parameter in self.parameters:
-            parameter.grad = None
+        for weight in self.masters.every:
+            weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on."""
@@ -146,6 +148,7 @@ class StageRun(ABC, Iterator[TrainStep]):
             "generator": self.generator.get_state(),
             "optimizer": self.optimizer.state_dict(),
             "links": [link.state_dict() for link in self.trained.values()],
+            "masters": self.masters.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -154,6 +157,7 @@ class StageRun(ABC, Iterator[TrainStep]):
         self.generator.set_state(state["generator"])
         for link, kept in zip(self.trained.values(), state["links"], strict=True):
             link.load_state_dict(kept)
+        self.masters.load(state.get("masters", []))  # checkpoints of before there were any hold none
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _backward(self) -> tuple[float, int, int, dict[tuple[int, Key], float]]:
@@ -177,8 +181,8 @@ class StageRun(ABC, Iterator[TrainStep]):
         loss, right, asked = self._shared(torch.stack(losses).mean(), right, asked, sums)
         norms = {at: float(torch.cat([g.flatten() for g in gradients]).norm()) for at, gradients in sums.items()}
         for (_, key), gradients in sums.items():
-            for parameter, gradient in zip(self.trained[key].parameters(), gradients, strict=True):
-                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+            for weight, gradient in zip(self.masters.of(key), gradients, strict=True):
+                weight.grad = gradient if weight.grad is None else weight.grad + gradient
         return loss, right, asked, norms
 
     def _shared(

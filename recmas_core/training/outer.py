@@ -24,7 +24,7 @@ from recmas_core.training.config import TrainConfig
 from recmas_core.training.gold import gold_before
 from recmas_core.training.loop import Part, QuestionLoop
 from recmas_core.training.remembering import unroll_remembering_little
-from recmas_core.training.rounds import RoundLinks
+from recmas_core.training.rounds import RoundLinks, wide
 from recmas_core.training.stalling import Lookout
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class OuterLoop(QuestionLoop):
         messages = gold_before(schedule[first], schedule, batch) if first else Messages()
         links = RoundLinks(self.trained, self._fixed)
         settings = Settings(rounds, config.latent_steps or self._system.latent_steps, carry=links.carry)
-        run = unroll_remembering_little if config.checkpointing else unroll
+        # on the way back every agent's weights are needed where it computes: those that take turns have left by then
+        in_turn = not self._system.fits(self._system.roles)
+        run = unroll_remembering_little if config.checkpointing or in_turn else unroll
         out = run(
             self._system, [e.question for e in batch], settings, answers=[e.script for e in batch],
             messages=messages, first=first, each_round=config.supervise == "every",
@@ -208,8 +210,7 @@ def suffix_windows(stages: int, loop: int) -> tuple[int, ...]:
 
 def cross_entropy(scored: Scored) -> Tensor:
     """Mean cross-entropy per token of scored answers, in single precision at least."""
-    logits = scored.logits
-    return F.cross_entropy(logits.float() if logits.element_size() < 4 else logits, scored.labels)
+    return F.cross_entropy(wide(scored.logits), scored.labels)
 
 
 @torch.no_grad()

@@ -28,10 +28,11 @@ def unroll_remembering_little(
 ) -> Unrolled:
     """As `engine.unroll` with answers to score, with the activations of one stage in memory at a time.
 
-    Thoughts and self embeddings are not returned. Prompts are read anew in every stage.
+    Thoughts and self embeddings are not returned. Prompts are read anew in every stage. Of agents that do not fit on
+    their device together each turn is computed again by itself: the way back needs its agent's weights there.
     """
     schedule = system.pattern.schedule(settings.rounds)
-    starts = [p.turn for before, p in zip((None, *schedule), schedule, strict=False) if _new_stage(before, p)]
+    starts = [p.turn for before, p in zip((None, *schedule), schedule, strict=False) if _new_stage(system, before, p)]
     bounds = [*[start for start in starts if start >= first], len(schedule)]
     latents, scored = dict(messages.latents), []
     for begin, end in pairwise(bounds):
@@ -63,5 +64,7 @@ def unroll_remembering_little(
     )  # fmt: skip
 
 
-def _new_stage(before: Place | None, place: Place) -> bool:
-    return before is None or (before.round, before.stage) != (place.round, place.stage)
+def _new_stage(system: System, before: Place | None, place: Place) -> bool:
+    if before is None or (before.round, before.stage) != (place.round, place.stage):
+        return True
+    return not system.fits(system.pattern.stages[place.stage])

@@ -47,11 +47,16 @@ class RoundLinks:
         return lambda x: functional_call(link, copies, (x,))
 
     def gradients(self) -> dict[tuple[int, Key], list[Tensor]]:
-        """After a backward pass: each round's gradient of each link, parameter by parameter."""
+        """After a backward pass: each round's gradient of each link, parameter by parameter, in float32 at least."""
         return {
-            at: [torch.zeros_like(copy) if copy.grad is None else copy.grad for copy in copies.values()]
+            at: [wide(torch.zeros_like(copy) if copy.grad is None else copy.grad) for copy in copies.values()]
             for at, copies in self._copies.items()
         }
+
+
+def wide(values: Tensor) -> Tensor:
+    """Values in single precision at least."""
+    return values.float() if values.element_size() < 4 else values
 
 
 def all_links(system: System) -> dict[Key, nn.Module]:

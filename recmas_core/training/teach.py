@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recmas_core.decoding import Script, score
 from recmas_core.engine import Messages, Prompts, Settings, roll_out, unroll
+from recmas_core.errors import BadInput
 from recmas_core.patterns import Pattern, Place
 from recmas_core.system import System
 from recmas_core.tasks import Example
@@ -79,6 +80,10 @@ class Teaching(QuestionLoop):
         self, system: System, examples: Sequence[Example], config: TrainConfig, accelerator: Accelerator | None = None
     ) -> None:
         super().__init__("teach", system, examples, config, accelerator)
+        if not system.fits(system.roles):
+            self.close()
+            what = "teaches all links at once, and these agents only fit on their device in turn"
+            raise BadInput("stage 'teach'", what, "Choose the outer loop, or a device with more memory.")
         self._hops = hops(system.pattern, config.rounds)
         self._each: dict[Key, float | None] = dict.fromkeys(self._hops)
 
@@ -188,7 +193,8 @@ def teach_outer(
         accelerator: Carries devices, precision and processes.
 
     Raises:
-        BadInput: If there are no examples, or one lacks a role's right turns (from the iterator).
+        BadInput: If there are no examples, or one lacks a role's right turns (from the iterator), or the agents fit on
+            their device in turn only.
         Diverged: From the iterator, if a loss or gradient is not finite.
     """
     from recmas_core.training.stages import STAGES

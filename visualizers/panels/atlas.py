@@ -49,12 +49,21 @@ class Atlas:
         fitted = self.fitted(role, space)
         return None if fitted is None or "token" not in fitted.kinds else self._cut(role, fitted, tokens=True)
 
-    def place(self, role: str, space: str, vectors: Floats) -> Placed:
-        """Places of (k, d) vectors: on the shipped map, or by PCA of these vectors alone."""
+    def place(self, role: str, space: str, vectors: Floats, *, growing: bool = True) -> Placed:
+        """Places of (k, d) vectors: on the shipped map, or by PCA of these vectors alone.
+
+        Args:
+            role: Whose.
+            space: Which map.
+            vectors: The vectors.
+            growing: Whether they are the first of a run, to which others come: then points keep their places. It takes
+                a PCA for each of them.
+        """
         if self.fitted(role, space) is not None:
             projector, home = self._homes[role]
             return projector.place((home, space), vectors)
-        return self._memo.get((role, space, vectors.tobytes()), lambda: _unmapped(vectors))
+        make = _unmapped if growing else Projector.place_unmapped
+        return self._memo.get((role, space, growing, vectors.tobytes()), lambda: make(vectors))
 
     def remember(self, key: Hashable, draw: Callable[[], str]) -> str:
         """A drawing of these maps under its key, made if it is not remembered."""

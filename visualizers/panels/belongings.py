@@ -1,4 +1,4 @@
-"""What belongs to one visitor alone: links they trained here, and systems they uploaded."""
+"""What belongs to one visitor alone: links they trained here, systems they uploaded, and questions of theirs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from recmas_core.errors import BadInput, SystemNotFound
 from recmas_core.patterns import Pattern
 from visualizers.panels.catalogue import Board, Catalogue, Lineup, Offer, folder_offer
 from visualizers.panels.entry import Entry
+from visualizers.panels.questions import read_questions
 from visualizers.panels.shelf import Shelf
 
 if TYPE_CHECKING:
     from recmas_core.system import System
+    from recmas_core.tasks.given import GivenQuestions
 
 _TRAINED, _UPLOADS = 4, 3  # of one visitor: the oldest links are forgotten, further uploads refused
 
@@ -36,6 +38,7 @@ class Belongings:
         self._trained: OrderedDict[Lineup, Entry] = OrderedDict()
         self._uploads: Shelf | None = None
         self._folder: Path | None = None
+        self._questions: tuple[Path, dict[str, GivenQuestions]] | None = None
         self._count, self._closed = 0, False
 
     @property
@@ -123,6 +126,38 @@ class Belongings:
             self._uploads.board.add(offer)
         return name
 
+    def give(self, file: Path, pattern: Pattern) -> None:
+        """Keep a file of questions, in place of the one before.
+
+        Args:
+            file: The file; a copy is kept.
+            pattern: For whose roles it is read, to see that it can be.
+
+        Raises:
+            RecmasError: If it cannot be read; then the one before stays.
+        """
+        read = read_questions(file, pattern)
+        kept = Path(tempfile.mkdtemp(prefix="questions-", dir=self.folder())) / file.name
+        shutil.copyfile(file, kept)
+        with self._lock:
+            before, self._questions = self._questions, (kept, {pattern.name: read})
+        if before is not None:
+            shutil.rmtree(before[0].parent, ignore_errors=True)
+
+    def given(self, pattern: Pattern) -> GivenQuestions | None:
+        """The questions, with right turns for a pattern's roles; None where none were given.
+
+        Raises:
+            RecmasError: If the file does not fit this pattern.
+        """
+        with self._lock:
+            if self._questions is None:
+                return None
+            file, read = self._questions
+            if pattern.name not in read:
+                read[pattern.name] = read_questions(file, pattern)
+            return read[pattern.name]
+
     def folder(self) -> Path:
         """A folder for this visitor's files, deleted when they go.
 
@@ -141,6 +176,7 @@ class Belongings:
         with self._lock:
             self._closed = True
             self._trained.clear()
+            self._questions = None
             if self._uploads is not None:
                 self._uploads.close()
             folder, self._folder = self._folder, None

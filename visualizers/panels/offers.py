@@ -76,7 +76,7 @@ class Wanted:
             title = f"{pattern.title}: own agents"
         name = f"{self.system}@{zlib.crc32(repr(self).encode()):08x}"
         title = title.replace("-", " ") + (f", {self.task}" if self.task != "math" else "")
-        return Offer(name, title, (pattern,), thoughts=thoughts, own=own, wanted=self)
+        return Offer(name, title, (pattern,), thoughts=thoughts, own=own, wanted=self, linked=self.released)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class Offer:
         failure: Why it cannot be run, "" if it can.
         source: What `load_system` takes, where that is not its name.
         wanted: What was opened on the page, or by the server's operator; None for what is shipped or lies in a folder.
+        linked: Whether its own agents come with links that were trained for them.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Offer:
     failure: str = ""
     source: str = ""
     wanted: Wanted | None = None
+    linked: bool = True
 
     @property
     def cast(self) -> bool:

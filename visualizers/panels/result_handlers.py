@@ -73,17 +73,19 @@ class Results:
             plan, after = self._result(visitor)
             with visitor.training.between_steps() as course:
                 before = course.before  # nobody changes these
-            yield compared_html(compare(before, after, rounds=plan.rounds))
+            yield compared_html(compare(before, after, plan))
         except Exception as error:
             yield f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
 
     def download(self, request: gr.Request) -> Any:
         """A zip of the system's folder."""
-        return self._file(request, pack)
+        return self._file(request, lambda system, folder, name, _: pack(system, folder, name))
 
     def released(self, request: gr.Request) -> Any:
         """A zip of the links in the public release's layout."""
-        return self._file(request, pack_released)
+        return self._file(
+            request, lambda system, folder, name, task: pack_released(system, folder, name, task=task)
+        )  # fmt: skip
 
     def upload(self, file: Any, request: gr.Request, sent: Any) -> Outputs:
         """Offer an uploaded system to this visitor: (said, cards, and what `Train.look` gives)."""
@@ -103,12 +105,14 @@ class Results:
         chosen = mine.catalogue.offer(visitor.lineup.system).name
         return said, cards_html(mine.catalogue, chosen), *self._train.drawn(visitor, filled)
 
-    def _file(self, request: gr.Request, make: Callable[[System, Path, str], Path]) -> Any:
+    def _file(self, request: gr.Request, make: Callable[[System, Path, str, str], Path]) -> Any:
         visitor = self._train.visitor(request)
         try:
-            _, system = self._result(visitor)
+            plan, system = self._result(visitor)
             folder = Path(tempfile.mkdtemp(dir=visitor.belongings.folder()))
-            return gr.update(value=str(make(system, folder, file_name(system))))
+            wanted = visitor.belongings.catalogue.offer(plan.lineup.system).wanted
+            task = "math" if wanted is None else wanted.task
+            return gr.update(value=str(make(system, folder, file_name(system), task)))
         except Exception as error:
             say_error(error)
             return gr.update(value=None)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from visualizers.panels.explore import LIMIT, ExplorePage
+from visualizers.panels.question_handlers import Questions
 from visualizers.panels.result_handlers import Results
 from visualizers.panels.shell import Shell
 from visualizers.panels.train_handlers import Train
@@ -14,6 +15,7 @@ from visualizers.panels.train_layout import Training, training
 from visualizers.panels.train_view import OUTPUTS
 
 _GATHER = "() => recmas.gather('train')"  # the form's values, all at once, at the moment of pressing
+_WITH_FILE = "(file) => [file, recmas.gather('train')]"
 _START = "() => recmas.watchIt('train', 'recmas-t-stage')"
 _SAVE = "() => { setTimeout(() => recmas.save('recmas-t-file'), 150); }"
 
@@ -36,6 +38,10 @@ def build_train(tabs: gr.Tabs, tab: gr.Tab, handlers: Train, explore: ExplorePag
     drawing = [getattr(parts, name) for name in OUTPUTS] + [parts.map, parts.caption, parts.map_of]
     _wire_training(tab, parts, handlers, drawing, common)
     _wire_results(tabs, parts, results, explore, drawing, common)
+    parts.questions.upload(
+        Questions(handlers).upload, [parts.questions, parts.sent], [parts.form, *drawing, parts.questions],
+        js=_WITH_FILE, **common,
+    )  # fmt: skip
 
 
 def _wire_training(
@@ -43,7 +49,7 @@ def _wire_training(
 ) -> None:
     quick = common | {"queue": False}
     for event in (tab.select, parts.form.redraw):
-        event(handlers.look, parts.sent, [parts.form, *drawing], js=_GATHER, **quick)
+        event(handlers.look, parts.sent, [parts.form, *drawing, parts.questions], js=_GATHER, **quick)
     parts.start.click(handlers.start, parts.sent, drawing, js=_START, **common)
     parts.go_on.click(handlers.go_on, None, drawing, **common)
     parts.notice.way(handlers.way, None, drawing, **common)
@@ -66,7 +72,8 @@ def _wire_results(
 ) -> None:
     everything = explore.everything
     used = parts.use.click(results.use, **everything | {"outputs": [tabs, *everything["outputs"]]})
-    opened = explore.left.cast.train(results.to_train, parts.sent, [tabs, parts.form, *drawing], js=_GATHER, **common)
+    looked = [parts.form, *drawing, parts.questions]
+    opened = explore.left.cast.train(results.to_train, parts.sent, [tabs, *looked], js=_GATHER, **common)
     for event in (used, opened):
         event.then(None, None, None, js="() => window.scrollTo(0, 0)", api_visibility="private")
     explore.go_on(used)
@@ -74,6 +81,6 @@ def _wire_results(
     for button, handler in ((parts.download, results.download), (parts.released, results.released)):
         button.click(handler, None, parts.file, **common).then(None, None, None, js=_SAVE, api_visibility="private")
     parts.upload.upload(
-        results.upload, [parts.upload, parts.sent], [parts.uploaded, explore.left.cards, parts.form, *drawing],
-        js="(file) => [file, recmas.gather('train')]", **common,
+        results.upload, [parts.upload, parts.sent], [parts.uploaded, explore.left.cards, *looked], js=_WITH_FILE,
+        **common,
     )  # fmt: skip

@@ -11,10 +11,14 @@ import gradio as gr
 
 from recmas_core.errors import BadInput
 from recmas_core.records import HeldOut, TrainStep
+from recmas_core.tasks.given import GivenQuestions
 from visualizers.panels.api import as_gradio_errors
+from visualizers.panels.catalogue import Lineup
+from visualizers.panels.questions import check_rows
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.train_beginnings import BEGINNINGS
 from visualizers.panels.train_choices import MOST_STEPS, TrainForm, offered_courses
+from visualizers.panels.train_manners import Manner, manner_of
 from visualizers.panels.train_session import TrainSession
 from visualizers.panels.visitors import Visitors
 
@@ -58,9 +62,17 @@ class TrainApi:
         gr.api(self.train, api_name="train", concurrency_limit=32)
         gr.api(self.courses, api_name="courses", concurrency_limit=32)
 
-    def courses(self) -> dict:
-        """What can be trained: the courses with their stages, and where the links can start from."""
+    def courses(self, system: str = "") -> dict:
+        """What can be trained: the courses with their stages, and where the links can start from.
+
+        The numbers are those for `system`, the page's first one by default; "first" is the course proposed for it, and
+        "questions" says whether /train has to be given some.
+        """
+        with as_gradio_errors():
+            manner = manner_of(self._shelf.catalogue, self._lineup(system, None))
         return {
+            "first": {"course": manner.course, "start_from": manner.begin},
+            "questions": manner.given,
             "courses": {
                 each.key: {
                     "title": each.title, "about": each.about, "start": each.start,
@@ -69,7 +81,7 @@ class TrainApi:
                         for lap in each.laps
                     ],
                 }
-                for each in offered_courses().values()
+                for each in offered_courses(manner).values()
             },
             "start_from": [key for key, each in BEGINNINGS.items() if not each.follows],
         }  # fmt: skip
@@ -90,6 +102,7 @@ class TrainApi:
         grow: bool | None = None,
         laps: list | None = None,
         steps: int | None = None,
+        questions: list | None = None,
     ) -> Iterator[dict]:
         """Train a copy of a system's links and stream every step.
 
@@ -98,7 +111,9 @@ class TrainApi:
         `steps` ends the whole course after so many, 3000 at most. Without `start_from` a course starts from what it is
         made for. What is streamed is {"type": "waiting", "place": 2} while others train, {"type": "before", "held_out":
         […]} where the start is measured, then {"type": "step", …}, and {"type": "end", "phase": "done", "steps": 120}.
-        The links are not kept: to keep some, train on the page or with `python -m recmas_core train`.
+        A system that knows no little world needs `questions`: [{"question": "6 * 7?", "answer": "42"}, …], with the
+        right turns of roles under their names where a stage learns from them; some are held out. 5,000 and 32 MB at
+        most. The links are not kept: to keep some, train on the page or with `python -m recmas_core train`.
         """
         with as_gradio_errors():
             most = MOST_STEPS if steps is None else steps
@@ -109,10 +124,12 @@ class TrainApi:
                 seed=seed, inner=inner, supervise=supervise, windows=windows, grow=grow,
                 laps=tuple(laps or ()),
             )  # fmt: skip
+            lineup = self._lineup(system, agents)
+            manner = manner_of(self._shelf.catalogue, lineup)
             form = form if start_from else replace(form, begin=form.offered().start or form.begin)
             if form.beginning.follows:
                 raise BadInput("start_from", f"is {start_from!r}", "It is for the page; give another one.")
-            plan = form.plan(self._shelf.catalogue.lineup(system or self._shelf.first.system, agents))
+            plan = form.plan(lineup, manner, self._given(questions, lineup, manner))
             entry = self._shelf.entry(plan.lineup)
             made: SimpleQueue[TrainStep] = SimpleQueue()
             session = TrainSession(self._visitors.gate, heard=made.put)
@@ -121,6 +138,16 @@ class TrainApi:
                 yield from _streamed(session, made, most)
             finally:
                 session.close()
+
+    def _lineup(self, system: str, agents: dict | None) -> Lineup:
+        return self._shelf.catalogue.lineup(system or self._shelf.first.system, agents)
+
+    def _given(self, questions: Any, lineup: Lineup, manner: Manner) -> GivenQuestions | None:
+        if questions is None:
+            return None
+        if not manner.given:
+            raise BadInput("questions", "were given for a system that has its own", "Leave them out.")
+        return check_rows(questions, self._shelf.pattern(lineup))
 
 
 def _streamed(session: TrainSession, made: SimpleQueue[TrainStep], most: int) -> Iterator[Json]:

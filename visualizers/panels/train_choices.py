@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 from recmas_core.errors import BadInput
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import number, whole
+from visualizers.panels.questions import check_askable
 from visualizers.panels.train_beginnings import BEGINNINGS, Beginning
+from visualizers.panels.train_manners import WORLD, Manner
 
 if TYPE_CHECKING:
     from recmas_core.system import System
-    from recmas_core.tasks import Example
+    from recmas_core.tasks import Example, Task
+    from recmas_core.tasks.given import GivenQuestions
     from recmas_core.training import Lap
 
-EXAMPLES, HELD_OUT = 4000, 200  # questions to learn from, and to measure on
+EXAMPLES = 4000  # questions to learn from, at most
 MOST_STEPS, MOST_BATCH, MOST_ROUNDS = 3000, 2048, 5
 _EVERY = 20  # steps between two measurements, at least
-_MEASUREMENTS = 24  # of one course, about: asking takes time too
+_SEED = 20  # of the questions that are measured on the way
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,15 @@ class Offered:
     laps: tuple[Lap, ...]
 
 
-def offered_courses() -> dict[str, Offered]:
-    """Every recipe, and every stage by itself."""
+def offered_courses(manner: Manner = WORLD) -> dict[str, Offered]:
+    """Every recipe, and every stage by itself, with the settings of a manner of training."""
     from recmas_core.training import RECIPES, STAGES, Lap
 
-    recipes = [Offered(r.name, r.name.capitalize(), r.about, r.start, r.laps) for r in RECIPES.values()]
+    recipes = [
+        Offered(r.name, r.name.capitalize(), r.about, r.start, tuple(map(manner.lap, r.laps))) for r in RECIPES.values()
+    ]
     stages = [
-        Offered(f"stage:{info.name}", info.title, info.about, "", (Lap(info.name, info.config),))
+        Offered(f"stage:{info.name}", info.title, info.about, "", (manner.lap(Lap(info.name, info.config)),))
         for info in STAGES.values()
     ]
     return {each.key: each for each in (*recipes, *stages)}
@@ -102,24 +107,29 @@ class TrainForm:
             raise BadInput("Start from", f"is {str(self.begin)[:40]!r}", f"Choose from {list(BEGINNINGS)}.")
         return BEGINNINGS[self.begin]
 
-    def offered(self) -> Offered:
+    def offered(self, manner: Manner = WORLD) -> Offered:
         """The course that is chosen.
 
         Raises:
             BadInput: If there is no such course.
         """
-        known = offered_courses()
+        known = offered_courses(manner)
         if self.course not in known:
             raise BadInput("Course", f"is {str(self.course)[:40]!r}", f"Choose from {list(known)}.")
         return known[self.course]
 
-    def plan(self, lineup: Lineup) -> Plan:
+    def plan(self, lineup: Lineup, manner: Manner = WORLD, given: GivenQuestions | None = None) -> Plan:
         """The plan these values ask for.
+
+        Args:
+            lineup: What is trained.
+            manner: How it is unless these values say otherwise.
+            given: The questions to learn from, for a system that knows no little world.
 
         Raises:
             BadInput: If a value is out of range.
         """
-        offered, beginning, seed = self.offered(), self.beginning, self.whole_seed
+        offered, beginning, seed = self.offered(manner), self.beginning, self.whole_seed
         changes: dict[str, Any] = {"seed": seed, "inner": bool(self.inner), "supervise": self.supervise}
         rounds = None if self.rounds in ("", None) else whole("Rounds", self.rounds, 1, MOST_ROUNDS)
         for name, value in (("windows", self.windows), ("grow", self.grow)):
@@ -133,7 +143,7 @@ class TrainForm:
             if rounds is not None:  # right turns are learned of as many rounds as will be run, or more
                 own["rounds"] = rounds if _unrolls(lap) else max(rounds, lap.config.rounds)
             laps.append(replace(lap, config=replace(lap.config, **changes, **own)))
-        return Plan(lineup, self, offered, tuple(laps))
+        return Plan(lineup, self, offered, tuple(laps), manner, given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,12 +155,16 @@ class Plan:
         form: What was asked for.
         offered: The course, as offered.
         laps: Its stages, with the settings asked for.
+        manner: How such a system is trained and measured.
+        given: The questions to learn from, for a system that knows no little world.
     """
 
     lineup: Lineup
     form: TrainForm
     offered: Offered
     laps: tuple[Lap, ...] = field(repr=False)
+    manner: Manner = WORLD
+    given: GivenQuestions | None = field(default=None, repr=False)
 
     @property
     def rounds(self) -> int:
@@ -162,30 +176,46 @@ class Plan:
         """The course of these stages over a system's links, not yet begun.
 
         Raises:
-            BadInput: If the system has no little world to learn from, or a stage cannot be made.
+            BadInput: If there are no questions to learn from, or a stage cannot be made.
         """
+        from recmas_core.evaluation import ANSWER_TOKENS
         from recmas_core.training import Course
+        from recmas_core.training.course import KEPT
 
-        if system.task is None:
-            todo = "Choose agents that know a little world, or train from the shell with data of your own."
-            raise BadInput("system", "has no questions to learn from", todo)
+        task, manner = self.task(system), self.manner
+        if self.given is not None:
+            check_askable(self.given, system)
         start = self.form.beginning.make(system, self.form)
-        seed = self.form.whole_seed
-        learn = system.task.sample(EXAMPLES, seed=seed + 1, split="train")
+        learn = task.sample(EXAMPLES, seed=self.form.whole_seed + 1, split="train")
         return Course(
-            start, self.laps, learn, held_out=held_out(system), every=self.every,
-            rounds=tuple(range(1, self.rounds + 1)),
+            start, self.laps, learn, held_out=self.measured(task), every=self.every,
+            rounds=tuple(range(1 if manner.every_round else self.rounds, self.rounds + 1)), grade=task.grade,
+            answer_tokens=manner.answer_tokens or ANSWER_TOKENS, kept=manner.kept or KEPT,
         )  # fmt: skip
+
+    def task(self, system: System) -> Task:
+        """Where the questions come from: those that were given, or the system's little world.
+
+        Raises:
+            BadInput: If there are none.
+        """
+        task = system.task if self.given is None else self.given
+        if task is None:
+            todo = (
+                'Press "Questions" and choose a .json, .jsonl, .csv or .parquet file with the columns "question" and '
+                '"answer", or choose a system that knows a little world. (Programs give questions=[…].)'
+            )
+            raise BadInput("This system", "knows no little world: it has no questions to learn from", todo)
+        return task
+
+    def measured(self, task: Task) -> list[Example]:
+        """The held-out questions that are measured on the way, always the same ones."""
+        return task.sample(self.manner.held_out, seed=_SEED, split="test")
 
     @property
     def every(self) -> int:
         """Steps between two measurements on held-out questions."""
-        return max(_EVERY, sum(lap.config.steps for lap in self.laps) // _MEASUREMENTS)
-
-
-def held_out(system: System, n: int = HELD_OUT, *, seed: int = 20) -> list[Example]:
-    """Held-out questions of a system's little world, always the same ones for a seed."""
-    return [] if system.task is None else system.task.sample(n, seed=seed, split="test")
+        return max(_EVERY, sum(lap.config.steps for lap in self.laps) // self.manner.measurements)
 
 
 def _unrolls(lap: Lap) -> bool:

@@ -20,6 +20,7 @@ from visualizers.panels.train_choices import (
     TrainForm,
     offered_courses,
 )
+from visualizers.panels.train_manners import WORLD, Manner
 
 EXPLORE = "explore"  # the value that stands for the line-up looked at in the Explore tab
 _VARIANTS: Mapping[str, str] = {
@@ -34,10 +35,26 @@ _VARIANTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Filled:
-    """A filled-in form: which system, and how to train it."""
+    """A filled-in form: which system, and how to train it.
+
+    Attributes:
+        system: The system's name; "" for the first.
+        form: How.
+        manner: The key of the manner of training that the form was drawn for.
+    """
 
     system: str = ""
     form: TrainForm = field(default_factory=TrainForm)
+    manner: str = WORLD.key
+
+    def suited(self, manner: Manner) -> Filled:
+        """These values for a system that is trained in this manner: another one brings its own course along."""
+        if self.manner == manner.key:
+            return self
+        own = replace(
+            self.form, course=manner.course, begin=manner.begin, rounds="", windows=None, grow=None, laps=()
+        )  # fmt: skip
+        return Filled(self.system, own, manner.key)
 
 
 def read_form(text: Any) -> Filled:
@@ -66,7 +83,7 @@ def read_form(text: Any) -> Filled:
     offered = offered_courses().get(course)
     if offered is not None and sent.get("drawn_for") != course:
         form = replace(form, begin=offered.start or form.begin, rounds="", windows=None, grow=None, laps=())
-    return Filled(system, form)
+    return Filled(system, form, str(sent.get("manner", WORLD.key)))
 
 
 def _laps(sent: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -79,26 +96,35 @@ def _laps(sent: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(laps.get(i, {}) for i in range(max(laps, default=-1) + 1))
 
 
-def form_html(catalogue: Catalogue, explored: Lineup | None, filled: Filled, *, note: str = "") -> str:
+def form_html(
+    catalogue: Catalogue, explored: Lineup | None, filled: Filled, manner: Manner = WORLD, questions: str = "", *,
+    note: str = "",
+) -> str:  # fmt: skip
     """The form with these values. Fields with `data-redraw` ask for it to be drawn anew.
 
     Args:
         catalogue: What is offered.
         explored: The line-up looked at in the Explore tab, None where it is one of the catalogue's own.
         filled: The values.
+        manner: How the system is trained unless these values say otherwise.
+        questions: HTML on the questions that were given; "" for a system that has its own.
         note: What to know of the chosen system, "" for nothing.
     """
-    known, form = offered_courses(), filled.form
+    known, form = offered_courses(manner), filled.form
     course = known.get(str(form.course)) or next(iter(known.values()))
     beginnings = {key: each.title for key, each in BEGINNINGS.items()}
     drawn_for = f'<input type="hidden" name="drawn_for" value="{escape(course.key)}">'
+    drawn_for += f'<input type="hidden" name="manner" value="{escape(manner.key)}">'
+    settings = f'<p class="recmas-hint">{escape(manner.about)}</p>' if manner.about else ""
     return (
         f'<div class="recmas-form" data-form="train">{drawn_for}'
         + _field("System", _select("system", _systems(catalogue, explored), filled.system, redraw=True))
         + (f'<p class="recmas-hint">{escape(note)}</p>' if note else "")
+        + (_field("Questions", questions) if questions else "")
         + _field("Start from", _select("begin", beginnings, str(form.begin), redraw=True) + _detail(form))
         + _field("Course", _courses(known, course.key))
-        + f'<p class="recmas-hint">{escape(course.about)}</p>{_stages(course, form)}{_settings(course, form)}</div>'
+        + f'<p class="recmas-hint">{escape(course.about)}</p>{settings}{_stages(course, form)}'
+        f"{_settings(course, form)}</div>"
     )
 
 

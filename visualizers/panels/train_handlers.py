@@ -8,15 +8,17 @@ from typing import Any
 
 import gradio as gr
 
-from recmas_core.errors import BadInput
+from recmas_core.errors import BadInput, RecmasError
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.mapview import RECEIVED, THOUGHTS, Shown
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import say_error, status_html
-from visualizers.panels.train_choices import Plan, held_out
+from visualizers.panels.train_choices import Plan
 from visualizers.panels.train_form import EXPLORE, Filled, form_html, read_form
-from visualizers.panels.train_map import QUESTIONS, before_after, first_map, map_choice_html, seen_in
+from visualizers.panels.train_manners import manner_of
+from visualizers.panels.train_map import first_map, map_choice_html, trained_map
+from visualizers.panels.train_questions import questions_html
 from visualizers.panels.train_session import TrainSession
 from visualizers.panels.train_view import OUTPUTS, TrainPanels, train_panels
 from visualizers.panels.train_ways import plan_of
@@ -65,44 +67,62 @@ class Train:
         catalogue = visitor.belongings.catalogue
         return catalogue.lineup(system or catalogue.systems[0])
 
-    def form(self, visitor: Visitor, filled: Filled) -> str:
-        """The form with these values, for what this visitor is offered."""
+    def form(self, visitor: Visitor, filled: Filled, *, trouble: str = "") -> str:
+        """The form with these values, for what this visitor is offered; `trouble` with a file of questions is told."""
         catalogue, explored = visitor.belongings.catalogue, visitor.lineup
         own = explored == catalogue.lineup(explored.system)
-        wanted = catalogue.offer(self.lineup(visitor, filled.system).system).wanted
+        lineup = self.lineup(visitor, filled.system)
+        wanted = catalogue.offer(lineup.system).wanted
         note = _HERE if wanted is not None and is_borrowed(wanted) else ""
-        return form_html(catalogue, None if own else explored, filled, note=note)
+        manner, pattern = manner_of(catalogue, lineup), catalogue.pattern(lineup.system)
+        filled, given = filled.suited(manner), None
+        try:
+            given = visitor.belongings.given(pattern) if manner.given else None
+        except RecmasError as error:  # they were read for another pattern
+            trouble = str(error)
+        questions = questions_html(pattern, manner, filled.form, given, trouble=trouble)
+        return form_html(catalogue, None if own else explored, filled, manner, questions, note=note)
+
+    def plan(self, visitor: Visitor, filled: Filled) -> Plan:
+        """The plan that a form asks for.
+
+        Raises:
+            RecmasError: If a value is out of range, or there is no such system.
+        """
+        lineup, catalogue = self.lineup(visitor, filled.system), visitor.belongings.catalogue
+        manner = manner_of(catalogue, lineup)
+        given = visitor.belongings.given(catalogue.pattern(lineup.system)) if manner.given else None
+        return filled.suited(manner).form.plan(lineup, manner, given)
 
     def look(self, request: gr.Request, sent: Any) -> Outputs:
-        """The form drawn anew, and the panels: (form, panels …, map, caption, map's choice)."""
+        """The form drawn anew, and the panels: (form, panels …, map, caption, map's choice, questions' button)."""
         try:
             return self.drawn(self.visitor(request), read_form(sent))
         except Exception as error:
-            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP)
+            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP, gr.skip())
 
-    drawn_outputs = 1 + len(OUTPUTS) + len(_NO_MAP)
+    drawn_outputs = 1 + len(OUTPUTS) + len(_NO_MAP) + 1
 
-    def drawn(self, visitor: Visitor, filled: Filled) -> Outputs:
-        """What `look` gives, for a form's values."""
+    def drawn(self, visitor: Visitor, filled: Filled, *, trouble: str = "") -> Outputs:
+        """What `look` gives, for a form's values; `trouble` with a file of questions is told in the form."""
         try:
             pattern = self.shelf(visitor).pattern(self._shown(visitor, filled))
             chosen = visitor.shown_map or first_map(pattern)
             if chosen.role not in {role.name for role in pattern.roles}:
                 chosen = visitor.shown_map = first_map(pattern)
             panels = train_panels(visitor.training.moment, pattern).changes(None)
-            return (self.form(visitor, filled), *panels, gr.skip(), gr.skip(), map_choice_html(pattern, chosen))
+            asks = manner_of(visitor.belongings.catalogue, self.lineup(visitor, filled.system)).given
+            form = self.form(visitor, filled, trouble=trouble)
+            choice = map_choice_html(pattern, chosen)
+            return (form, *panels, gr.skip(), gr.skip(), choice, gr.update(visible=asks))
         except Exception as error:
-            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP)
+            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP, gr.skip())
 
     def start(self, request: gr.Request, sent: Any) -> Iterator[Outputs]:
         """Begin the course that the form asks for, and follow it."""
         visitor = self.visitor(request)
 
-        def plan() -> Plan:
-            filled = read_form(sent)
-            return filled.form.plan(self.lineup(visitor, filled.system))
-
-        yield from self._begin(request, visitor, plan)
+        yield from self._begin(request, visitor, lambda: self.plan(visitor, read_form(sent)))
 
     def way(self, event: gr.EventData, request: gr.Request) -> Iterator[Outputs]:
         """Take a way out of a training that stalled or diverged."""
@@ -227,11 +247,7 @@ class Train:
             return gr.skip(), gr.skip(), choice
         try:
             entry = self.shelf(visitor).entry(moment.plan.lineup)
-            examples, rounds = held_out(entry.system, QUESTIONS, seed=5), moment.plan.rounds
-            with session.between_steps() as course:
-                before = seen_in(course.before, examples, shown, rounds=rounds)
-                after = seen_in(course.system, examples, shown, rounds=rounds)
-            panel = before_after(before, after, entry.notes, entry.atlas, shown, pattern)
+            panel = trained_map(session, moment.plan, entry, shown)
             return panel.figure, panel.caption, choice
         except Exception as error:
             return gr.skip(), f'<p class="recmas-hint recmas-outside">{say_error(error)}</p>', choice

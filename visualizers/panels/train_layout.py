@@ -8,6 +8,7 @@ from html import escape
 import gradio as gr
 
 from visualizers.panels.layout import html
+from visualizers.panels.questions import SUFFIXES
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
 
@@ -22,6 +23,7 @@ class Training:
 
     form: gr.HTML
     sent: gr.Textbox
+    questions: gr.UploadButton
     start: gr.Button
     pause: gr.Button
     go_on: gr.Button
@@ -54,6 +56,9 @@ def training(shell: Shell) -> Training:
                 "", "t-form", js_on_load="recmas.form(element, trigger, watch, 'redraw');", head=shell.head
             )
             sent = gr.Textbox("", visible=False)
+            questions = gr.UploadButton(
+                "Questions", elem_id="recmas-t-questions", file_types=list(SUFFIXES), visible=False, size="sm"
+            )
             with gr.Row(elem_id="recmas-t-transport"):
                 start = gr.Button("Start", elem_id="recmas-t-start", variant="primary")
                 pause = gr.Button("Pause", elem_id="recmas-t-pause", interactive=False)
@@ -108,11 +113,12 @@ def training(shell: Shell) -> Training:
                     uploaded = html(
                         '<p class="recmas-hint">Download: a zip of the whole system, which the page, the shell and '
                         "<code>load_system</code> read back to the same latents, bit for bit. As in the release: the "
-                        "links alone, in bf16, as the paper&#39;s public release stores them.</p>", "t-uploaded",
+                        "links alone, in bf16, as the paper&#39;s public release stores them; of agents of "
+                        "gigabytes only this.</p>", "t-uploaded",
                     )  # fmt: skip
     return Training(
-        form, sent, start, pause, go_on, stop, undo, status, meters, curves, credit, notice, map_of, draw, picture,
-        caption, use, compare, download, released, file, upload, compared, uploaded,
+        form, sent, questions, start, pause, go_on, stop, undo, status, meters, curves, credit, notice, map_of, draw,
+        picture, caption, use, compare, download, released, file, upload, compared, uploaded,
     )  # fmt: skip
 
 

@@ -20,8 +20,11 @@ from visualizers.theme import role_colour
 if TYPE_CHECKING:
     from recmas_core.system import System
     from recmas_core.tasks import Example
+    from visualizers.panels.shelf import Entry
+    from visualizers.panels.train_choices import Plan
+    from visualizers.panels.train_session import TrainSession
 
-QUESTIONS = 6  # held-out, always the same: enough to see where thoughts go, few enough to tell apart
+_SEED = 5  # of the questions shown: always the same ones
 _TURNS = 10_000  # turns are numbered from question to question
 
 
@@ -80,6 +83,19 @@ def _seen(event: Event, question: int, shown: Shown) -> list[Seen]:
     return []
 
 
+def trained_map(session: TrainSession, plan: Plan, entry: Entry, shown: Shown) -> MapPanel:
+    """The map of what a session has trained, before and after; the training waits meanwhile.
+
+    Raises:
+        RecmasError: If there is nothing to look at, or a run cannot go on.
+    """
+    examples = plan.task(entry.system).sample(plan.manner.mapped, seed=_SEED, split="test")
+    with session.between_steps() as course:
+        before = seen_in(course.before, examples, shown, rounds=plan.rounds)
+        after = seen_in(course.system, examples, shown, rounds=plan.rounds)
+    return before_after(before, after, entry.notes, entry.atlas, shown, entry.system.pattern)
+
+
 def before_after(
     before: Sequence[Seen], after: Sequence[Seen], notes: Notes, atlas: Atlas, shown: Shown, pattern: Pattern
 ) -> MapPanel:
@@ -93,7 +109,7 @@ def before_after(
         shown: Whose map, and which.
         pattern: Whose roles give the colours.
     """
-    places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]))
+    places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]), growing=False)
     xy = [(float(x), float(y)) for x, y in places.xy]
 
     def point(seen: Seen, at: tuple[float, float], when: str) -> MapPoint:
@@ -113,11 +129,13 @@ def before_after(
     figure.update_layout(meta={"key": f"{pattern.name}.{shown.role}.{shown.space}", "method": places.method})
     title = next(role.title for role in pattern.roles if role.name == shown.role)
     behind = "" if atlas.fitted(shown.role, shown.space) is None else _BEHIND[shown.space]
+    asked = len({seen.key[0] for seen in after})
     name = f"the <b>{escape(title)}</b>"
     what = f"what {name} received" if shown.space == RECEIVED else f"{name}&#39;s thoughts"
     caption = (
-        f'<p class="recmas-hint">{QUESTIONS} held-out questions: {what}, hollow before the training, filled after it, '
-        f"joined by a dotted line; shapes tell rounds.{behind} The map is the same for both. Axes have no unit. "
+        f'<p class="recmas-hint">{asked} held-out question{"s" * (asked > 1)}: {what}, hollow before the '
+        "training, filled after it, joined by a dotted line; "
+        f"shapes tell rounds.{behind} The map is the same for both. Axes have no unit. "
         f'<span class="recmas-method">Placed by {escape(places.method)}.</span></p>'
     )
     return MapPanel(figure.to_json(), caption)

@@ -8,15 +8,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recmas_core.errors import BadInput
+from recmas_core.memory import gigabytes
 from recmas_core.records import HeldOut
 from visualizers.panels.numbers import short
-from visualizers.panels.train_choices import Plan, held_out
+from visualizers.panels.train_choices import Plan
 
 if TYPE_CHECKING:
     from recmas_core.system import System
+    from recmas_core.tasks import Example, Task
     from visualizers.panels.train_moment import Training
 
-SAMPLE, _SAMPLE_SEED = 200, 77  # questions of the comparison: other ones than those measured on the way
+_SEED = 77  # of the comparison's questions
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,18 @@ class Told:
 
 @dataclass(frozen=True)
 class Compared:
-    """Accuracy by rounds before and after, and one question told."""
+    """Accuracy by rounds before and after, and one question told.
+
+    Attributes:
+        before, after: The accuracies.
+        told: The question.
+        fresh: Whether they are other questions than those that were measured on the way.
+    """
 
     before: tuple[HeldOut, ...]
     after: tuple[HeldOut, ...]
     told: Told | None
+    fresh: bool = True
 
 
 def result_of(course: Training, plan: Plan) -> System:
@@ -57,37 +67,48 @@ def name_of(plan: Plan, steps: int) -> str:
     return f"trained here: {plan.offered.title.lower()}, {steps} steps"
 
 
-def compare(before: System, after: System, *, rounds: int) -> Compared:
-    """Both systems on the same fresh held-out questions.
+def compare(before: System, after: System, plan: Plan) -> Compared:
+    """Both systems on the same held-out questions: fresh ones, where there are more than were measured on the way.
 
     The question told is the first that the longest run answers differently.
 
     Raises:
-        BadInput: If the system has no little world.
+        BadInput: If there are no questions.
     """
     from recmas_core.engine import Settings
     from recmas_core.evaluation import ANSWER_TOKENS, measure
 
-    examples = held_out(after, SAMPLE, seed=_SAMPLE_SEED)
+    task, tokens = plan.task(after), plan.manner.answer_tokens or ANSWER_TOKENS
+    examples, fresh = _compared(plan, task)
 
     def scores(system: System) -> tuple[HeldOut, ...]:
         found = []
-        for r in range(1, rounds + 1):
-            score = measure(system, examples, Settings(r, system.latent_steps, "latent", ANSWER_TOKENS), name="latent")
+        for r in range(1, plan.rounds + 1):
+            settings = Settings(r, system.latent_steps, "latent", tokens)
+            score = measure(system, examples, settings, name="latent", grade=task.grade)
             found.append(HeldOut(r, score.right, score.n))
         return tuple(found)
 
     told = None
-    for example in examples[:12]:
+    for example in examples[: plan.manner.told]:
         old, new = (
-            system.solve(example.question, rounds=rounds, max_new_tokens=ANSWER_TOKENS).answer or ""
+            system.solve(example.question, rounds=plan.rounds, max_new_tokens=tokens).answer or ""
             for system in (before, after)
         )
-        was, now = (after.task is not None and after.task.grade(example, answer) for answer in (old, new))
+        was, now = (task.grade(example, answer) for answer in (old, new))
         told = Told(example.question, example.answer, old, new, was, now)
         if was != now:
             break
-    return Compared(scores(before), scores(after), told)
+    return Compared(scores(before), scores(after), told, fresh)
+
+
+def _compared(plan: Plan, task: Task) -> tuple[list[Example], bool]:
+    """The questions of a comparison, and whether none of them was measured on the way."""
+    number = plan.manner.compared
+    seen = {example.question for example in plan.measured(task)}
+    drawn = task.sample(number + plan.manner.held_out, seed=_SEED, split="test")
+    fresh = [example for example in drawn if example.question not in seen]
+    return (fresh or drawn)[:number], bool(fresh)
 
 
 def compared_html(found: Compared) -> str:
@@ -104,8 +125,9 @@ def compared_html(found: Compared) -> str:
             f"{_answer(t.before, right=t.right_before)}, after {_answer(t.after, right=t.right_after)}.</p>"
         )
     n = found.after[0].n if found.after else 0
+    which = "other ones than those" if found.fresh else "the ones"
     return (
-        f'<table class="recmas-compared"><caption>Right answers on {n} held-out questions, other ones than those '
+        f'<table class="recmas-compared"><caption>Right answers on {n} held-out question{"s" * (n != 1)}, {which} '
         'measured on the way; 95 % intervals</caption><thead><tr><th scope="col">rounds</th><th scope="col">before</th>'
         f'<th scope="col">after</th></tr></thead><tbody>{rows}</tbody></table>{told}'
     )
@@ -125,24 +147,45 @@ def pack(system: System, folder: Path, name: str) -> Path:
     """A zip of the system's folder, made in `folder`.
 
     Raises:
+        BadInput: If it were larger than what a page takes as an upload.
         RecmasError: If it cannot be written.
     """
-    from recmas_core.bundles import pack_system
+    from recmas_core.bundles import LIMIT_MB, pack_system
 
+    size = weight_bytes(system)
+    if size > LIMIT_MB * 10**6:
+        what = f"has {gigabytes(size)} of weights, and a zip from here holds {LIMIT_MB:,} MB at most"
+        todo = 'Its agents are what they were: take "Links as in the release", the links alone.'
+        raise BadInput("system", what, todo)
     whole = folder / "system"
     system.save(whole)
     return pack_system(whole, folder / f"{name}.zip")
 
 
-def pack_released(system: System, folder: Path, name: str) -> Path:
+def weight_bytes(system: System) -> int:
+    """Bytes of a system's weights: each language model once, and all links."""
+    from recmas_core.training.rounds import all_links
+
+    agents = [*system.agents.values(), *([] if system.alone is None else [system.alone])]
+    modules = {id(module): module for module in (*(a.model for a in agents), *all_links(system).values())}
+    return sum(p.numel() * p.element_size() for module in modules.values() for p in module.parameters())
+
+
+def pack_released(system: System, folder: Path, name: str, *, task: str = "math") -> Path:
     """A zip of the links alone in the public release's layout, made in `folder`.
+
+    Args:
+        system: The system.
+        folder: Where.
+        name: The file's name, without an ending.
+        task: Which of the release's tasks they are for, where it keeps links per task.
 
     Raises:
         RecmasError: If the release has no such pattern or form of link, or it cannot be written.
     """
     from recmas_core.released import save_released
 
-    whole = save_released(system, folder / "released", agents=False)
+    whole = save_released(system, folder / "released", agents=False, task=task)
     return Path(shutil.make_archive(str(folder / f"{name}-released"), "zip", whole))
 
 

@@ -49,7 +49,7 @@ def plan_of(way: str, before: Plan) -> Plan:
     if way not in WAYS:
         raise BadInput("way out", f"is {way[:40]!r}", f"Choose from {list(WAYS)}.")
     chosen, form = WAYS[way], replace(before.form, begin="trained")
-    laps = tuple(Lap(stage, STAGES[stage].config) for stage in chosen.stages) or before.laps
+    laps = tuple(before.manner.lap(Lap(stage, STAGES[stage].config)) for stage in chosen.stages) or before.laps
     laps = tuple(
         replace(
             lap,
@@ -59,4 +59,4 @@ def plan_of(way: str, before: Plan) -> Plan:
         )
         for lap in laps
     )
-    return Plan(before.lineup, form, Offered(way, chosen.title, "", "trained", laps), laps)
+    return replace(before, form=form, offered=Offered(way, chosen.title, "", "trained", laps), laps=laps)
