@@ -246,7 +246,7 @@ def test_the_cut_run_is_the_engines_own_with_that_edge_zeroed(page: Page, shelf:
     assert moment.cut == ("expert", "learner")
     system = shelf.entry(page.visitor.lineup).system
     cuts = tuple(Edit(turn, "zero", receiver="learner") for turn in (0, 2, 4))
-    expected = system.solve("p1 3 carbon", rounds=3, latent_steps=2, max_new_tokens=160, edits=cuts)
+    expected = system.solve("p1 3 carbon", rounds=3, latent_steps=2, edits=cuts)
     assert moment.twin is not None
     assert moment.twin.answer == expected.answer
     assert [t.hidden.tolist() for t in moment.twin.thoughts] == [t.hidden.tolist() for t in expected.thoughts]
