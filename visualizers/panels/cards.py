@@ -101,7 +101,8 @@ def _options(catalogue: Catalogue, offer: Offer, title: str, own: str, chosen: s
     first = ""
     if offer.cast:
         mine = next((agent for agent in agents if agent.key == own), None)
-        detail = "" if mine is None else f" · {measures(mine)}"
+        detail = "" if offer.wanted is None else f" · {own.rpartition('/')[2]}"
+        detail = detail if mine is None else f" · {measures(mine)}"
         first = _option(own, f"{title}'s own{detail}", chosen)
         agents = tuple(agent for agent in agents if agent.key != own)
     titles = {each.name: each.title for each in catalogue.offers}
