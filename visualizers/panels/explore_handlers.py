@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -153,8 +153,22 @@ class Explore:
         if loading.exception() is None:
             atlas = loading.result().atlas
             atlas.warm_up()
-            while atlas.status == "neighbours":
+            while atlas.warming:
                 await asyncio.sleep(0.5)
+
+    async def arrivals(self, request: gr.Request, *values: Any) -> AsyncIterator[Outputs]:
+        """Draw again as better places of the run's own thoughts arrive; whoever goes on with the run draws anyway."""
+        visitor = self.visitor(request)
+        session = visitor.session
+        moment = session.moment
+        while moment.own.busy:
+            while moment.own.busy:
+                await asyncio.sleep(0.1)
+            now = session.moment
+            if visitor.session is not session or now.trace is not moment.trace or now.epoch != moment.epoch:
+                return
+            # drawing asks for what is due next, transforms after a fit: then this waits for that too
+            yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed: end its runs."""

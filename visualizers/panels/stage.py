@@ -96,7 +96,7 @@ def draw_panels(
         said = f"{pattern.title}: the agents are being loaded."
     else:
         without = None if moment.cut is None or moment.twin is None else Without(moment.cut, moment.twin)
-        panel = map_panel(view, entry.notes, entry.atlas, shown, without)
+        panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
         said = status(_now(view), running=running)
     return Panels(

@@ -13,8 +13,9 @@ from recmas_core.patterns import Pattern
 from recmas_core.records import Array, Event, Thought, Transfer, TurnStart
 from visualizers.figures.latent_map import MapPoint, latent_map
 from visualizers.panels.atlas import Atlas
-from visualizers.panels.mapview import RECEIVED, THOUGHTS, MapPanel, Shown, phrase, radios
+from visualizers.panels.mapview import MapPanel, phrase, radios
 from visualizers.panels.notes import Notes, Said
+from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown
 from visualizers.theme import role_colour
 
 if TYPE_CHECKING:
