@@ -41,12 +41,14 @@ class Pca:
 
     def words(self, count: int, of: str) -> str:
         """What the reader is told: of how many vectors, and what distances mean."""
+        if count == 1:
+            return f"PCA, which has no shape yet: there is only one of the {of}"
         which = f"{count}" if self.count == count else f"the first {self.count} of {count}"
         words = f"PCA of {which} {of}, laid on what was shown before"
         if self.axes.share:
             held = f"{100 * self.axes.share:.0f} % of the variance"
             return f"{words}: distances count, as far as two directions tell, which hold {held}"
-        return f"{words}: they are all the same" if count > 1 else words
+        return f"{words}: they are all the same"
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from visualizers.panels.mapview import which_map
 from visualizers.panels.moments import move, scene
 from visualizers.panels.session import Cursor, Job, Session
 from visualizers.panels.shelf import Entry, Shelf
-from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error
+from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error, unchanged
 from visualizers.panels.visitors import Visitor, Visitors
 
 PACES = {"calm": 0.12, "fast": 0.0}
@@ -166,9 +166,10 @@ class Explore:
                 await asyncio.sleep(0.1)
             now = session.moment
             if visitor.session is not session or now.trace is not moment.trace or now.epoch != moment.epoch:
-                return
+                break
             # drawing asks for what is due next, transforms after a fit: then this waits for that too
             yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
+        yield unchanged()  # a generator that says nothing would empty the page
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed: end its runs."""

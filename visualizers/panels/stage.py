@@ -123,6 +123,11 @@ def only_status(message: str, *, error: bool = False) -> tuple[Any, ...]:
     return tuple(status_html(message, error=error) if i == _STATUS else gr.skip() for i in range(len(OUTPUTS)))
 
 
+def unchanged() -> tuple[Any, ...]:
+    """Outputs that change nothing."""
+    return tuple(gr.skip() for _ in OUTPUTS)
+
+
 def status_html(message: str, *, error: bool = False) -> str:
     """The status line; screen readers hear it when it changes."""
     kind = " recmas-error" if error else ""
