@@ -57,6 +57,7 @@ def test_the_fit_is_laid_on_what_was_shown(fitter: Fitter) -> None:
     fitted = settled(own, run, fitter).xy
     assert np.linalg.norm(fitted - shown, axis=1).max() < 0.3 * span(shown)
     assert not np.array_equal(fitted, shown)
+    assert fitted.std(0).max() == pytest.approx(shown.std(0).max(), rel=0.2)  # the axes stay as they are
 
 
 def test_nothing_is_fitted_before_umap_is_warm(fake: Fake) -> None:

@@ -97,7 +97,7 @@ class OwnMap:
     def fitted(self, fit: OwnFit, scale: Scale, data: Floats, rows: tuple[int, ...]) -> None:
         """Show a fit to `data` from now on, laid on what was shown until now."""
         with self._lock:
-            move = similarity(fit.places, self._xy[list(rows)])
+            move = similarity(fit.places, self._xy[list(rows)], same_size=True)
             self._umap, self._pca = Umap(fit, scale, move, data, rows), None
             self._busy = self._same = False
             self._moved.clear()

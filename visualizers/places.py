@@ -86,10 +86,16 @@ def nearest_mean(data: Floats, places: Floats, queries: Floats, *, k: int) -> Fl
     return found
 
 
-def similarity(places: Floats, shown: Floats) -> Similarity:
+def similarity(places: Floats, shown: Floats, *, same_size: bool = False) -> Similarity:
     """The turn, mirroring, scale and shift that lay (p, 2) places as near as can be to `shown` (p, 2).
 
     Without anything to lay them on, or with nothing to tell directions by, they are not turned or scaled.
+
+    Args:
+        places: What to lay.
+        shown: What to lay it on.
+        same_size: Whether the picture keeps the size of what was shown. The nearest one is smaller the less the two
+            agree, and the axes would follow.
     """
     if len(shown) == 0:
         return Similarity(np.eye(2), np.zeros(2), np.zeros(2))
@@ -98,7 +104,10 @@ def similarity(places: Floats, shown: Floats) -> Similarity:
     mine, theirs = mine - my_mean, theirs - their_mean
     u, singular, vt = np.linalg.svd(mine.T @ theirs)
     size, agree = float((mine**2).sum()), float(singular.sum())
-    turn = u @ vt * (agree / size) if size > 0 and agree > 0 else np.eye(2)
+    if size > 0 and agree > 0:
+        turn = u @ vt * (np.sqrt(float((theirs**2).sum()) / size) if same_size else agree / size)
+    else:
+        turn = np.eye(2)
     return Similarity(turn, my_mean, their_mean)
 
 
