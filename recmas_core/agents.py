@@ -208,7 +208,8 @@ class Agent:
     @cached_property
     def _lengths(self) -> Tensor:
         """The length of each word's embedding; a model's scaling of them all makes no difference to a cosine."""
-        return self._weight.norm(dim=-1, dtype=torch.float32).clamp_min(1e-12)
+        # piece by piece: the whole table in float32 would be a second model in memory
+        return torch.cat([rows.float().norm(dim=-1) for rows in self._weight.split(4096)]).clamp_min(1e-12)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits of last-layer hidden states: (..., d) to (..., vocabulary)."""

@@ -81,6 +81,14 @@ def test_axes_hold_still_until_a_point_lies_outside() -> None:
     assert (x0, y0, y1) == (ranges([])[0][0], *ranges([])[1])
 
 
+def test_axes_hold_the_frame_of_the_whole_run_where_there_is_no_cloud() -> None:
+    def across(count: int) -> tuple[float, ...]:
+        points = [point(x, 1) for x in (0, 5, 10)[:count]]
+        return latent_map(points=points, cloud=None, frame=np.array([[0, 0], [10, 2]], np.float32)).layout.xaxis.range
+
+    assert across(0) == across(1) == across(3)
+
+
 def test_zoom_survives_new_points_but_not_another_map() -> None:
     first = latent_map(points=[], cloud=CLOUD, title="planner").layout.uirevision
     assert latent_map(points=[point(1, 1)], cloud=CLOUD, title="planner").layout.uirevision == first

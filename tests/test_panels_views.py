@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from tiny import deliberating, tiny_pattern_system
 
 import recmas_core as rm
 from recmas_core.records import Thought, ToolCall, Trace, Transfer, TurnDone, TurnStart
 from recmas_core.tasks.base import Reading
+from visualizers.own_maps import OwnMaps
 from visualizers.panels import render
 from visualizers.panels.atlas import Atlas
-from visualizers.panels.mapview import Shown, map_panel, which_map
+from visualizers.panels.mapview import map_panel, which_map
 from visualizers.panels.moments import moments, move, prefix, scene
 from visualizers.panels.notes import Memo, Notes
 from visualizers.panels.numbers import verdict
 from visualizers.panels.saying import status
 from visualizers.panels.session import Cursor, Moment
+from visualizers.panels.spread import Shown
 from visualizers.projection import Projector
 
 QUESTION = "start 7 s1 + 3 s2 * 7"
@@ -85,14 +86,30 @@ def test_the_map_of_a_moment_holds_the_thoughts_up_to_it(system: rm.System, trac
     assert next(t for t in figure["data"] if t["name"] == "thoughts")["customdata"] == [[0, 0], [0, 1]]
 
 
-def test_points_keep_their_places_when_others_come(system: rm.System, trace: Trace, atlas: Atlas) -> None:
-    vectors = np.stack([t.hidden for t in trace.thoughts if t.role == "planner"])
-    few, all_of_them = (
-        atlas.place("planner", "thoughts", vectors[:5]).xy,
-        atlas.place("planner", "thoughts", vectors).xy,
-    )
-    span = float(np.ptp(all_of_them, axis=0).max())
-    assert np.abs(few - all_of_them[:5]).max() < 0.5 * span
+def test_travelling_back_leaves_every_thought_and_the_axes_where_they_were(
+    system: rm.System, trace: Trace, notes: Notes, atlas: Atlas
+) -> None:
+    own = OwnMaps()
+
+    def drawn(cursor: Cursor | None) -> dict:
+        view = scene(system.pattern, trace, cursor, 2)
+        return json.loads(map_panel(view, notes, atlas, Shown("planner", "thoughts"), own=own).figure)
+
+    def places(figure: dict) -> dict:
+        live = next(t for t in figure["data"] if t["name"] == "thoughts")
+        return dict(zip(map(tuple, live["customdata"]), zip(live["x"], live["y"], strict=True), strict=True))
+
+    now, then = drawn(None), drawn(Cursor(0, 1))
+    assert places(then) == {key: places(now)[key] for key in [(0, 0), (0, 1)]}
+    assert then["layout"]["xaxis"]["range"] == now["layout"]["xaxis"]["range"]
+
+
+def test_the_words_of_a_map_of_arrivals_are_claimed_only_where_they_are_drawn(
+    system: rm.System, trace: Trace, notes: Notes, atlas: Atlas
+) -> None:
+    caption = map_panel(scene(system.pattern, trace, None, 2), notes, atlas, Shown("solver", "received")).caption
+    assert "the labels" not in caption
+    assert "hover" in caption
 
 
 def test_the_received_map_shows_the_latest_receiver(

@@ -13,7 +13,8 @@ import pytest
 
 from recmas_core.errors import DimensionMismatch, NonFiniteLatent, SystemNotFound, UnsafeCheckpoint
 from visualizers import projection
-from visualizers.projection import FittedMap, Projector, align, fit_map, load_map, load_maps, neighbour_places, save_map
+from visualizers.places import align, pca_places, principal_axes
+from visualizers.projection import FittedMap, Projector, fit_map, load_map, load_maps, neighbour_places, save_map
 
 KEY = ("planner", "thoughts")
 
@@ -201,20 +202,19 @@ def test_fitting_needs_a_word_per_vector() -> None:
         fit_map(vectors(5, 0), ("a",), space="thoughts", role="planner")
 
 
-def test_pca_of_a_growing_run_stays_where_it_was() -> None:
-    run = vectors(12, 10)
-    projector = Projector({})
-    shown = projector.place_unmapped(run[:11]).xy
-    after = projector.place_unmapped(run, shown=shown)
-    moved = np.linalg.norm(after.xy[:11] - shown, axis=1)
-    assert "PCA" in after.method
-    assert after.xy.shape == (12, 2)
-    assert np.median(moved) < 0.1 * np.ptp(shown, axis=0).max()
-
-
 @pytest.mark.parametrize("count", [0, 1])
 def test_pca_of_hardly_anything_is_the_middle(count: int) -> None:
-    np.testing.assert_array_equal(Projector({}).place_unmapped(vectors(count, 0)).xy, np.zeros((count, 2)))
+    np.testing.assert_array_equal(pca_places(vectors(count, 0)), np.zeros((count, 2)))
+
+
+@pytest.mark.parametrize("count", [5, 12, 40])
+def test_pca_is_that_of_the_singular_values(count: int) -> None:
+    """Fewer vectors than their width, as many, and more: two ways of working it out."""
+    run = vectors(count, 0)
+    centred = run - run.mean(0, dtype=np.float64)
+    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
+    np.testing.assert_allclose(np.abs(pca_places(run)), np.abs(centred @ axes[:2].T), atol=1e-5)
+    assert principal_axes(run).share == pytest.approx((singular[:2] ** 2).sum() / (singular**2).sum())
 
 
 def test_alignment_undoes_a_turn_a_mirror_a_scale_and_a_shift() -> None:
@@ -223,6 +223,7 @@ def test_alignment_undoes_a_turn_a_mirror_a_scale_and_a_shift() -> None:
     turn = np.array([[0.6, -0.8], [-0.8, -0.6]])  # a turn with a mirror
     np.testing.assert_allclose(align((3 * shown @ turn + 5).astype(np.float32), shown), shown, atol=1e-4)
     np.testing.assert_allclose(align(shown, shown[:1] + 2), shown + 2, atol=1e-5)
+    np.testing.assert_allclose(align(shown, shown[:0]), shown, atol=1e-5)
 
 
 def test_umap_leaves_the_agents_arithmetic_alone(warm: Projector) -> None:

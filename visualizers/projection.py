@@ -25,15 +25,15 @@ from visualizers.fitted import (
     save_map,
 )
 from visualizers.own_thread import OwnThread
+from visualizers.places import nearest_mean
 
 __all__ = [
-    "FittedMap", "Floats", "MapKey", "Placed", "Projector", "align", "fit_map", "load_map", "load_maps",
-    "neighbour_places", "pca_places", "rebuild_umap", "save_map",
+    "FittedMap", "Floats", "MapKey", "Placed", "Projector", "fit_map", "load_map", "load_maps",
+    "neighbour_places", "rebuild_umap", "save_map",
 ]  # fmt: skip
 NEIGHBOURS = 15
 BY_UMAP = "umap-learn transform"
 BY_NEIGHBOURS = f"{NEIGHBOURS}-nearest-neighbour average (UMAP is warming up)"
-BY_PCA = "PCA of this run's own thoughts, aligned to what was shown"
 _REMEMBERED = 4096  # places kept, some 0.5 kB each
 
 
@@ -50,10 +50,7 @@ def neighbour_places(fitted: FittedMap, vectors: Floats, *, k: int = NEIGHBOURS)
     data, queries = fitted.data, vectors
     if fitted.metric == "cosine":
         data, queries = _unit(data), _unit(queries)
-    squares = (queries**2).sum(1)[:, None] - 2 * queries @ data.T + (data**2).sum(1)[None]
-    nearest = np.argsort(squares, axis=1, kind="stable")[:, : min(k, len(data))]
-    places: Floats = fitted.embedding[nearest].mean(1).astype(np.float32)
-    return places
+    return nearest_mean(data, fitted.embedding, queries, k=k)
 
 
 class Projector:
@@ -120,16 +117,6 @@ class Projector:
         places = [self._place_one(key, vector) for vector in vectors]
         return Placed(np.array(places, np.float32).reshape(-1, 2), BY_UMAP)
 
-    @staticmethod
-    def place_unmapped(vectors: Floats, *, shown: Floats | None = None) -> Placed:
-        """Places of (k, d) vectors for which no map is shipped: their PCA, laid on what was shown before.
-
-        Args:
-            vectors: All of the run's thoughts of one agent, in order.
-            shown: (p, 2) places of the first p of them as they were shown last, or None.
-        """
-        return Placed(align(pca_places(vectors), shown), BY_PCA)
-
     def _place_one(self, key: MapKey, vector: Floats) -> Floats:
         name = (key, vector.tobytes())
         with self._lock:
@@ -155,32 +142,6 @@ class Projector:
             self._failure = f"{type(error).__name__}: {error}"
         finally:
             self._ended.set()
-
-
-def pca_places(vectors: Floats) -> Floats:
-    """The first two principal components, (k, 2); the sign of each is fixed by its largest loading."""
-    places = np.zeros((len(vectors), 2), np.float32)
-    if len(vectors) < 2:
-        return places
-    centred = np.asarray(vectors, np.float64) - np.mean(vectors, axis=0, dtype=np.float64, keepdims=True)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    for i, axis in enumerate(axes[:2]):
-        places[:, i] = centred @ axis * np.sign(axis[np.argmax(np.abs(axis))])
-    return places
-
-
-def align(places: Floats, shown: Floats | None) -> Floats:
-    """Turn, mirror, scale and shift (k, 2) places so that the first p lie as near as can be to `shown` (p, 2)."""
-    if shown is None or len(shown) == 0:
-        return places
-    mine, theirs = np.asarray(places[: len(shown)], np.float64), np.asarray(shown, np.float64)
-    my_mean, their_mean = mine.mean(0), theirs.mean(0)
-    mine, theirs = mine - my_mean, theirs - their_mean
-    u, singular, vt = np.linalg.svd(mine.T @ theirs)
-    size = float((mine**2).sum())
-    scale = float(singular.sum()) / size if size > 0 and singular.sum() > 0 else 1.0
-    moved = (np.asarray(places, np.float64) - my_mean) @ (u @ vt) * scale + their_mean
-    return np.asarray(moved, np.float32)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -75,6 +75,7 @@ def latent_map(
     anchors: Cloud | None = None,
     shadows: Sequence[MapPoint] = (),
     paths: bool = True,
+    frame: NDArray[np.float32] | None = None,
 ) -> go.Figure:
     """The map as a plotly figure on a transparent ground.
 
@@ -89,6 +90,7 @@ def latent_map(
         anchors: Fixed points to show as crosses with their words: the receiver's own tokens.
         shadows: The same thoughts in another run, drawn hollow, each tied to its live point by a dotted line.
         paths: Whether a thin line goes through the thoughts of each turn, and a ring round the newest.
+        frame: (n, 2) places that the axes hold even where nothing is drawn; they count where there is no cloud.
     """
     import plotly.graph_objects as go
 
@@ -107,7 +109,7 @@ def latent_map(
         traces.extend((_path_trace(points), _ring_trace(points)))
     traces.append(_thought_trace(points, even=not paths))
 
-    (x0, x1), (y0, y1) = _ranges(known, (*points, *shadows))
+    (x0, x1), (y0, y1) = _ranges(known or ([] if frame is None or not len(frame) else [frame]), (*points, *shadows))
     bare = {"visible": True, "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
     figure_layout = theme.layout() | {
         "xaxis": bare | {"range": [x0, x1], "constrain": "domain"},

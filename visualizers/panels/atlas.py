@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 
 from visualizers.figures.latent_map import Cloud
+from visualizers.own_fit import Fitter
 from visualizers.panels.notes import Memo
+from visualizers.places import pca_places
 from visualizers.projection import FittedMap, Floats, Placed, Projector
+
+BY_PCA = "PCA of all that is shown: distances count, as far as two directions tell"
 
 
 class Atlas:
@@ -17,10 +21,20 @@ class Atlas:
     Args:
         homes: For each role the projector of the system in which its agent was made, and the agent's role there. The
             vectors of a role that is left out have no map.
+        unmapped: The roles whose runs get maps of their own, since none was shipped.
+        fitter: Fits those; None for PCA alone.
     """
 
-    def __init__(self, homes: Mapping[str, tuple[Projector, str]]) -> None:
+    def __init__(
+        self,
+        homes: Mapping[str, tuple[Projector, str]],
+        *,
+        unmapped: Sequence[str] = (),
+        fitter: Fitter | None = None,
+    ) -> None:
         self._homes = dict(homes)
+        self.fitter = fitter
+        self._own = fitter if unmapped else None
         self._memo = Memo(limit=256)
 
     @property
@@ -33,6 +47,13 @@ class Atlas:
         """Let umap-learn get ready for these maps in the background."""
         for projector in self._projectors():
             projector.warm_up()
+        if self._own is not None:
+            self._own.warm_up()
+
+    @property
+    def warming(self) -> bool:
+        """Whether umap-learn is not ready yet for these maps, and will be."""
+        return self.status == "neighbours" or (self._own is not None and self._own.status in ("cold", "warming"))
 
     def fitted(self, role: str, space: str) -> FittedMap | None:
         """The shipped map of a role's agent, None if there is none."""
@@ -49,21 +70,15 @@ class Atlas:
         fitted = self.fitted(role, space)
         return None if fitted is None or "token" not in fitted.kinds else self._cut(role, fitted, tokens=True)
 
-    def place(self, role: str, space: str, vectors: Floats, *, growing: bool = True) -> Placed:
+    def place(self, role: str, space: str, vectors: Floats) -> Placed:
         """Places of (k, d) vectors: on the shipped map, or by PCA of these vectors alone.
 
-        Args:
-            role: Whose.
-            space: Which map.
-            vectors: The vectors.
-            growing: Whether they are the first of a run, to which others come: then points keep their places. It takes
-                a PCA for each of them.
+        A run's own vectors without a shipped map are placed by its `OwnMaps`.
         """
         if self.fitted(role, space) is not None:
             projector, home = self._homes[role]
             return projector.place((home, space), vectors)
-        make = _unmapped if growing else Projector.place_unmapped
-        return self._memo.get((role, space, growing, vectors.tobytes()), lambda: make(vectors))
+        return Placed(pca_places(vectors), BY_PCA)
 
     def remember(self, key: Hashable, draw: Callable[[], str]) -> str:
         """A drawing of these maps under its key, made if it is not remembered."""
@@ -79,15 +94,6 @@ class Atlas:
             return Cloud(xy=fitted.embedding[rows], words=tuple(fitted.words[i] for i in rows))
 
         return self._memo.get((role, fitted.space, tokens), make)
-
-
-def _unmapped(vectors: Floats) -> Placed:
-    """PCA step by step, each step laid on the one before, so that points keep their places as others come."""
-    shown: Floats | None = None
-    for count in range(1, len(vectors) + 1):
-        shown = Projector.place_unmapped(vectors[:count], shown=shown).xy
-    placed = Projector.place_unmapped(vectors, shown=shown)
-    return placed if shown is None else Placed(shown, placed.method)
 
 
 def _kinds(fitted: FittedMap) -> tuple[str, ...]:

@@ -88,9 +88,11 @@ def _wire_run(
     demo: gr.Blocks, left: Choosing, stage: Showing, handlers: Explore, common: dict[str, Any]
 ) -> None:
     demo.unload(handlers.leave)
-    left.step.click(handlers.step, **common)
-    left.round.click(handlers.round, **common)
-    gr.on([left.run.click, left.question.submit], handlers.run, **common)
+    for chosen in (
+        left.step.click(handlers.step, **common), left.round.click(handlers.round, **common),
+        gr.on([left.run.click, left.question.submit], handlers.run, **common),
+    ):  # fmt: skip
+        _arriving(chosen, handlers, common)
     quick = common | {"queue": False}
     left.pause.click(handlers.pause, **quick)
     left.reset.click(handlers.reset, **quick)
@@ -100,12 +102,19 @@ def _wire_run(
     stage.now.click(handlers.now, **quick)
 
 
+def _arriving(drawn: Any, handlers: Explore, common: dict[str, Any]) -> None:
+    """Let maps that a drawing has asked for be drawn when they are there."""
+    drawn.then(handlers.arrivals, **common | {"concurrency_limit": None})
+
+
 def _wire_view(stage: Showing, handlers: Explore, common: dict[str, Any]) -> None:
     for part in (stage.strip, stage.table, stage.map, stage.when):
         part.pick(handlers.pick, **common | {"queue": False})
-    stage.map_of.map(handlers.choose_map, **common | {"outputs": [*common["outputs"], stage.follow]})
-    stage.map_of.space(handlers.choose_space, **common)
-    stage.follow.input(handlers.choose_follow, **common)
+    for chosen in (
+        stage.map_of.map(handlers.choose_map, **common | {"outputs": [*common["outputs"], stage.follow]}),
+        stage.map_of.space(handlers.choose_space, **common), stage.follow.input(handlers.choose_follow, **common),
+    ):  # fmt: skip
+        _arriving(chosen, handlers, common)
     stage.contrast.cut(handlers.cut, **common)
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
     stage.speak.click(handlers.speak, None, stage.speech, **private)
@@ -123,7 +132,8 @@ def _wire_choices(
 
     def warmed(settling: Any) -> None:
         # A page that is open when umap-learn gets ready is drawn again, its points placed by umap-learn.
-        settling.then(handlers.warm, None, None, **waiting).then(handlers.look, **common)
+        looked = settling.then(handlers.warm, None, None, **waiting).then(handlers.look, **common)
+        _arriving(looked, handlers, common)
 
     def go_on(chosen: Any) -> None:
         warmed(chosen.then(choose.settle, **settled))

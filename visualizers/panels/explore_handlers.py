@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -19,7 +19,7 @@ from visualizers.panels.mapview import which_map
 from visualizers.panels.moments import move, scene
 from visualizers.panels.session import Cursor, Job, Session
 from visualizers.panels.shelf import Shelf
-from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error
+from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error, unchanged
 from visualizers.panels.visitors import Visitor, Visitors
 
 PACES = {"calm": 0.12, "fast": 0.0}
@@ -154,8 +154,23 @@ class Explore:
         if loading.exception() is None:
             atlas = loading.result().atlas
             atlas.warm_up()
-            while atlas.status == "neighbours":
+            while atlas.warming:
                 await asyncio.sleep(0.5)
+
+    async def arrivals(self, request: gr.Request, *values: Any) -> AsyncIterator[Outputs]:
+        """Draw again as better places of the run's own thoughts arrive; whoever goes on with the run draws anyway."""
+        visitor = self.visitor(request)
+        session = visitor.session
+        moment = session.moment
+        while moment.own.busy:
+            while moment.own.busy:
+                await asyncio.sleep(0.1)
+            now = session.moment
+            if visitor.session is not session or now.trace is not moment.trace or now.epoch != moment.epoch:
+                break
+            # drawing asks for what is due next, transforms after a fit: then this waits for that too
+            yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
+        yield unchanged()  # a generator that says nothing would empty the page
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed: end its runs."""

@@ -15,10 +15,11 @@ from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.choose_handlers import ROUNDS, about_html
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import PACES
-from visualizers.panels.mapview import THOUGHTS, Shown, map_choice
+from visualizers.panels.mapview import map_choice
 from visualizers.panels.moments import scene
 from visualizers.panels.numbers import meters
 from visualizers.panels.shell import Shell
+from visualizers.panels.spread import THOUGHTS, Shown
 from visualizers.panels.stage import status_html
 
 Further = TypeVar("Further")

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
-
-from recmas_core.records import Array, Thought, Trace, Transfer
+from recmas_core.records import Event, Thought, Trace, Transfer
 from visualizers.figures.latent_map import MapPoint, latent_map
+from visualizers.own_maps import OwnMaps
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.session import Edge, Moment
+from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown, Spread, spread_of
 from visualizers.theme import role_colour
-
-THOUGHTS, RECEIVED = "thoughts", "received"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Which map is shown: whose, and of which space ("thoughts" or "received")."""
-
-    role: str
-    space: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,14 @@ def which_map(view: Scene, moment: Moment) -> Shown:
     return Shown(view.pattern.stages[last.stage][0] if view.cursor is None else thoughts[-1].role, THOUGHTS)
 
 
-def map_panel(view: Scene, notes: Notes, atlas: Atlas, shown: Shown, without: Without | None = None) -> MapPanel:
+def map_panel(
+    view: Scene,
+    notes: Notes,
+    atlas: Atlas,
+    shown: Shown,
+    without: Without | None = None,
+    own: OwnMaps | None = None,
+) -> MapPanel:
     """The map of a role's thoughts, or of what a role received.
 
     Args:
@@ -67,10 +65,12 @@ def map_panel(view: Scene, notes: Notes, atlas: Atlas, shown: Shown, without: Wi
         atlas: Where they lie.
         shown: Whose map, and which.
         without: The run with an edge cut; its thoughts are drawn hollow on a map of thoughts.
+        own: The run's own maps, which place what has no shipped map; None for PCA of what there is.
     """
+    own = OwnMaps() if own is None else own
     if shown.space == RECEIVED:
-        return received_map(view, notes, atlas, shown.role)
-    return thought_map(view, notes, atlas, shown.role, without)
+        return received_map(view, notes, atlas, shown.role, own)
+    return thought_map(view, notes, atlas, shown.role, own, without)
 
 
 def map_choice(view: Scene, shown: Shown) -> str:
@@ -95,13 +95,16 @@ def radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: 
     return f'<fieldset class="recmas-mapnames"><legend>{legend}</legend>{choices}</fieldset>'
 
 
-def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str, without: Without | None = None) -> MapPanel:
-    """All thoughts of one role up to the moment, among reference thoughts of its agent."""
-    thoughts = [e for e in view.events if isinstance(e, Thought) and e.role == role]
+def thought_map(
+    view: Scene, notes: Notes, atlas: Atlas, role: str, own: OwnMaps, without: Without | None = None
+) -> MapPanel:
+    """All thoughts of one role up to the moment, among reference thoughts of its agent where there are any."""
+    thoughts = _thoughts(view.events, role)
     others = [] if without is None else _counterparts(thoughts, without.trace)
     chosen = view.chosen
     picked = None if view.cursor is None or chosen is None else (chosen.turn, chosen.step)
-    places, method = _places(atlas, role, "thoughts", [t.hidden for t in (*thoughts, *others)])
+    whole = [t.hidden for t in _thoughts(_whole(view), role)]
+    spread = spread_of(atlas, own, Shown(role, THOUGHTS), whole, len(thoughts), [t.hidden for t in others])
     colour = role_colour(view.pattern, role)
 
     def point(thought: Thought, at: tuple[float, float], run: str, *, selected: bool = False) -> MapPoint:
@@ -110,9 +113,9 @@ def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str, without: Wit
         return MapPoint(*at, label, words, colour, thought.turn, thought.round, thought.step, selected=selected)
 
     points = tuple(
-        point(t, at, "", selected=(t.turn, t.step) == picked) for t, at in zip(thoughts, places, strict=False)
+        point(t, at, "", selected=(t.turn, t.step) == picked) for t, at in zip(thoughts, spread.shown, strict=True)
     )
-    shadows = tuple(point(t, at, " · cut run") for t, at in zip(others, places[len(thoughts) :], strict=True))
+    shadows = tuple(point(t, at, " · cut run") for t, at in zip(others, spread.others, strict=True))
     width = notes.system.agents[role].hidden_size
     what = (
         f"Each large mark is a thought of the <b>{escape(view.title(role))}</b> (its last hidden state, {width} "
@@ -121,15 +124,15 @@ def thought_map(view: Scene, notes: Notes, atlas: Atlas, role: str, without: Wit
     if without is not None:
         ends = " → ".join(escape(view.title(end)) for end in without.edge)
         what += f" Hollow: the same thought in a run with every transfer {ends} set to zero."
-    return _panel(atlas, role, "thoughts", points, shadows, what, method)
+    return _panel(atlas, Shown(role, THOUGHTS), points, shadows, what, spread)
 
 
-def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str) -> MapPanel:
-    """The transfers that reached a role, among its own tokens."""
-    transfers = [e for e in view.events if isinstance(e, Transfer) and e.receiver == receiver]
-    vectors = [vector for t in transfers for vector in t.vectors]
-    places, method = _places(atlas, receiver, RECEIVED, vectors)
-    at = iter(places)
+def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str, own: OwnMaps) -> MapPanel:
+    """The transfers that reached a role, among its own tokens where these were mapped."""
+    transfers = _transfers(view.events, receiver)
+    whole = [vector for t in _transfers(_whole(view), receiver) for vector in t.vectors]
+    spread = spread_of(atlas, own, Shown(receiver, RECEIVED), whole, sum(len(t.vectors) for t in transfers))
+    at = iter(spread.shown)
     points = tuple(
         MapPoint(
             *next(at), f"round {t.round} · from {view.title(t.sender)} · thought {i + 1}",
@@ -141,10 +144,28 @@ def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str) -> MapP
     )  # fmt: skip
     what = (
         f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, in its sender's "
-        "colour, among the embeddings of the receiver's own words (the labels): a thought lies near the word that it "
-        "is read as."
+        "colour"
     )
-    return _panel(atlas, receiver, RECEIVED, points, (), what, method)
+    if atlas.fitted(receiver, RECEIVED) is None:
+        what += "; its hover names the receiver's words whose embeddings point most nearly the same way."
+    else:
+        what += (
+            ", among the embeddings of the receiver's own words (the labels): a thought lies near the word that it "
+            "is read as."
+        )
+    return _panel(atlas, Shown(receiver, RECEIVED), points, (), what, spread)
+
+
+def _whole(view: Scene) -> tuple[Event, ...]:
+    return () if view.whole is None else view.whole.events
+
+
+def _thoughts(events: Sequence[Event], role: str) -> list[Thought]:
+    return [e for e in events if isinstance(e, Thought) and e.role == role]
+
+
+def _transfers(events: Sequence[Event], receiver: str) -> list[Transfer]:
+    return [e for e in events if isinstance(e, Transfer) and e.receiver == receiver]
 
 
 def _latest_receiver(view: Scene) -> str:
@@ -160,22 +181,10 @@ def _counterparts(thoughts: list[Thought], other: Trace) -> list[Thought]:
     return [made[key] for t in thoughts if (key := (t.turn, t.step)) in made]
 
 
-def _places(atlas: Atlas, role: str, space: str, vectors: list[Array]) -> tuple[list[tuple[float, float]], str]:
-    if not vectors:
-        return [], ""
-    placed = atlas.place(role, space, np.stack(vectors))
-    return [(float(x), float(y)) for x, y in placed.xy], placed.method
-
-
 def _panel(
-    atlas: Atlas,
-    role: str,
-    space: str,
-    points: tuple[MapPoint, ...],
-    shadows: tuple[MapPoint, ...],
-    what: str,
-    method: str,
+    atlas: Atlas, where: Shown, points: tuple[MapPoint, ...], shadows: tuple[MapPoint, ...], what: str, spread: Spread
 ) -> MapPanel:
+    role, space, method, frame = where.role, where.space, spread.method, spread.frame
     behind = (
         ""
         if atlas.fitted(role, space) is None
@@ -186,12 +195,13 @@ def _panel(
 
     def draw() -> str:
         cloud, tokens = atlas.cloud(role, space), atlas.tokens(role, space)
-        figure = latent_map(points=points, cloud=cloud, anchors=tokens, shadows=shadows)
+        figure = latent_map(points=points, cloud=cloud, anchors=tokens, shadows=shadows, frame=frame)
         figure.update_layout(meta={"key": f"{role}.{space}", "method": method})
         return figure.to_json()
 
     # Most events add no point to the map that is shown, and a figure is what costs most of a redraw.
-    return MapPanel(atlas.remember((role, space, points, shadows, method), draw), caption)
+    held = b"" if frame is None else frame.tobytes()
+    return MapPanel(atlas.remember((role, space, points, shadows, method, held), draw), caption)
 
 
 def phrase(said: Said, *, percent: bool = True) -> str:

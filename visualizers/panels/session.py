@@ -11,6 +11,7 @@ from recmas_core.errors import BadInput, RunInterrupted
 from recmas_core.patterns import Pattern
 from recmas_core.records import Answer, Event, RunConfig, Trace
 from recmas_core.tasks.base import Reading
+from visualizers.own_maps import OwnMaps
 from visualizers.panels.beats import SETTLED, Goal, beat_over, only_quiet_follows
 
 Edge = tuple[str, str]
@@ -68,6 +69,7 @@ class Moment:
         space: "thoughts" or "received": which map of that role.
         cut: The edge whose cutting the visitor wants to compare with; None for no comparison.
         twins: For each edge that was compared so far this same run with that edge cut.
+        own: The maps of the run's own thoughts, for agents without a shipped one.
     """
 
     job: Job | None = None
@@ -78,6 +80,7 @@ class Moment:
     space: str = "thoughts"
     cut: Edge | None = None
     twins: Mapping[Edge, Trace] = field(default_factory=dict)
+    own: OwnMaps = field(default_factory=OwnMaps)
 
     @property
     def twin(self) -> Trace | None:
@@ -164,7 +167,7 @@ class Session:
             self._live = live
             with self._state:
                 trace = Trace(job.config, pattern.name)
-                self._moment = replace(self._moment, job=job, trace=trace, cursor=None, twins={})
+                self._moment = replace(self._moment, job=job, trace=trace, cursor=None, twins={}, own=OwnMaps())
 
     def events(self, goal: Goal, *, epoch: int, pace: float = 0.0) -> Iterator[Event]:
         """Make events until `goal` holds of one, the run ends, or another command comes.
@@ -195,7 +198,7 @@ class Session:
         with self._turnstile:
             self._close_live()
             with self._state:
-                self._moment = replace(self._moment, job=None, trace=None, cursor=None, twins={})
+                self._moment = replace(self._moment, job=None, trace=None, cursor=None, twins={}, own=OwnMaps())
 
     def close(self) -> None:
         """End the session for good: the visitor has gone."""

@@ -15,6 +15,7 @@ from recmas_core.hub import Hub
 from recmas_core.memory import TooLarge
 from recmas_core.patterns import Pattern
 from recmas_core.progress import Loading
+from visualizers.own_fit import Fitter
 from visualizers.own_thread import OwnThread
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.catalogue import Board, Catalogue
@@ -54,6 +55,7 @@ class Shelf:
         self._entries: OrderedDict[Lineup, Future[Entry]] = OrderedDict()
         self._projectors: dict[Path, Projector] = {}
         self._umap_thread = umap_thread or OwnThread("umap")
+        self._fitter = Fitter(thread=self._umap_thread)
 
     def beside(self, catalogue: Catalogue) -> Shelf:
         """Another shelf, for other offers, that shares only the thread of umap-learn."""
@@ -201,9 +203,9 @@ class Shelf:
 
     def _atlas(self, lineup: Lineup) -> Atlas:
         homes = {role: self.catalogue.home(lineup, role) for role, _ in lineup.agents}
-        return Atlas(
-            {role: (self._projector(home.folder), home.role) for role, home in homes.items() if home is not None}
-        )
+        found = {role: (self._projector(home.folder), home.role) for role, home in homes.items() if home is not None}
+        mapped = {role for role, (projector, home) in found.items() if (home, "thoughts") in projector.maps}
+        return Atlas(found, unmapped=[role for role in homes if role not in mapped], fitter=self._fitter)
 
     def _projector(self, folder: Path) -> Projector:
         with self._lock:

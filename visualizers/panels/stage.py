@@ -96,7 +96,7 @@ def draw_panels(
         said = f"{pattern.title}: the agents are being loaded."
     else:
         without = None if moment.cut is None or moment.twin is None else Without(moment.cut, moment.twin)
-        panel = map_panel(view, entry.notes, entry.atlas, shown, without)
+        panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
         said = status(_now(view), running=running)
     return Panels(
@@ -121,6 +121,11 @@ def _reading(moment: Moment, controls: Controls, task: Task | None) -> Reading |
 def only_status(message: str, *, error: bool = False) -> tuple[Any, ...]:
     """Outputs that change the status line alone."""
     return tuple(status_html(message, error=error) if i == _STATUS else gr.skip() for i in range(len(OUTPUTS)))
+
+
+def unchanged() -> tuple[Any, ...]:
+    """Outputs that change nothing."""
+    return tuple(gr.skip() for _ in OUTPUTS)
 
 
 def status_html(message: str, *, error: bool = False) -> str:

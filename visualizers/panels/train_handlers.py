@@ -11,8 +11,8 @@ import gradio as gr
 from recmas_core.errors import BadInput, RecmasError
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
-from visualizers.panels.mapview import RECEIVED, THOUGHTS, Shown
 from visualizers.panels.shelf import Shelf
+from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown
 from visualizers.panels.stage import say_error, status_html
 from visualizers.panels.train_choices import Plan
 from visualizers.panels.train_form import EXPLORE, Filled, form_html, read_form

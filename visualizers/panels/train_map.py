@@ -13,8 +13,9 @@ from recmas_core.patterns import Pattern
 from recmas_core.records import Array, Event, Thought, Transfer, TurnStart
 from visualizers.figures.latent_map import MapPoint, latent_map
 from visualizers.panels.atlas import Atlas
-from visualizers.panels.mapview import RECEIVED, THOUGHTS, MapPanel, Shown, phrase, radios
+from visualizers.panels.mapview import MapPanel, phrase, radios
 from visualizers.panels.notes import Notes, Said
+from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown
 from visualizers.theme import role_colour
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def before_after(
         shown: Whose map, and which.
         pattern: Whose roles give the colours.
     """
-    places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]), growing=False)
+    places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]))
     xy = [(float(x), float(y)) for x, y in places.xy]
 
     def point(seen: Seen, at: tuple[float, float], when: str) -> MapPoint:

@@ -12,8 +12,8 @@ from typing import Any
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
 from visualizers.panels.gate import Gate
-from visualizers.panels.mapview import Shown
 from visualizers.panels.session import Session
+from visualizers.panels.spread import Shown
 from visualizers.panels.train_session import TrainSession
 
 TRAININGS = 2  # at once on one machine: the page has to go on answering
