@@ -59,11 +59,22 @@ class OwnMap:
         self._umap: Umap | None = None
         self._moved: OrderedDict[Hashable, Floats] = OrderedDict()
         self._tried, self._busy, self._same, self._failure = 0, False, False, ""
+        self._news = self._drawn = 0  # arrivals so far, and at the last drawing
 
     @property
     def busy(self) -> bool:
         """Whether something better than what is shown is being worked out."""
         return self._busy
+
+    @property
+    def news(self) -> int:
+        """How often something better has arrived so far."""
+        return self._news
+
+    @property
+    def stale(self) -> bool:
+        """Whether something better has arrived since it was last drawn."""
+        return self._drawn != self._news
 
     def place(
         self, vectors: Sequence[Floats], *, others: Sequence[Floats] = (), fitter: Fitter | None = None
@@ -83,6 +94,7 @@ class OwnMap:
             if not all(np.isfinite(vector).all() for vector in (*new, *others)):
                 raise NonFiniteLatent("a map", "was asked to place a vector with NaN or infinity", "Check the run.")
             self._vectors += new
+            self._drawn = self._news
             if not self._vectors:
                 return OwnPlaces(self._xy, np.zeros((len(others), 2), np.float32), "")
             waiting: dict[Hashable, Floats] = {}
@@ -101,11 +113,13 @@ class OwnMap:
             self._umap, self._pca = Umap(fit, scale, move, data, rows), None
             self._busy = self._same = False
             self._moved.clear()
+            self._news += 1
 
     def all_same(self) -> None:
         """Stay with what is shown: the vectors have no shape that could be fitted."""
         with self._lock:
             self._same, self._busy = True, False
+            self._news += 1
 
     def moved(self, places: Mapping[Hashable, Floats], *, over: bool) -> None:
         """Show transformed places from now on; `over` if no more of them come."""
@@ -114,11 +128,13 @@ class OwnMap:
             while len(self._moved) > _REMEMBERED:
                 self._moved.popitem(last=False)
             self._busy = not over
+            self._news += 1
 
     def failed(self, error: Exception) -> None:
         """Ask for nothing more, and say so; what is shown stays."""
         with self._lock:
             self._failure, self._busy = f"{type(error).__name__}: {error}", False
+            self._news += 1
 
     def _by_pca(self, others: Sequence[Floats], *, grown: bool) -> Floats:
         """Bring all places up to date; returns those of the others."""
@@ -187,6 +203,18 @@ class OwnMaps:
         """Whether a drawing will soon have something better to show."""
         with self._lock:
             return any(own.busy for own in self._maps.values())
+
+    @property
+    def stale(self) -> bool:
+        """Whether something better has arrived for a map since that was last drawn."""
+        with self._lock:
+            return any(own.stale for own in self._maps.values())
+
+    @property
+    def news(self) -> int:
+        """How often something better has arrived so far."""
+        with self._lock:
+            return sum(own.news for own in self._maps.values())
 
     def of(self, role: str, space: str) -> OwnMap:
         """The map of a role's thoughts, or of what it received."""

@@ -162,14 +162,16 @@ class Explore:
         visitor = self.visitor(request)
         session = visitor.session
         moment = session.moment
-        while moment.own.busy:
-            while moment.own.busy:
+        own, late = moment.own, moment.own.stale
+        while own.busy or late:
+            while own.busy:
                 await asyncio.sleep(0.1)
-            now = session.moment
+            now, news = session.moment, own.news
             if visitor.session is not session or now.trace is not moment.trace or now.epoch != moment.epoch:
                 break
             # drawing asks for what is due next, transforms after a fit: then this waits for that too
             yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
+            late = own.news != news
         yield unchanged()  # a generator that says nothing would empty the page
 
     def leave(self, request: gr.Request) -> None:
