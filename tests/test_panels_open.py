@@ -218,6 +218,15 @@ def test_a_released_system_that_is_not_there_is_withdrawn(page: Page) -> None:
     assert page.run()["status"]  # the embedded system goes on
 
 
+def test_what_was_made_of_a_withdrawn_system_goes_with_it(page: Page) -> None:
+    page.open()
+    page.visitor.cast("reflector", "embedded:planner")
+    page.shelf.entry(page.visitor.lineup)
+    page.shelf.withdraw(page.visitor.lineup)
+    assert page.shelf.entry(page.shelf.first).system.name == "sequential"
+    assert not [name for name in page.shelf.loaded() if name.startswith("released:")]
+
+
 def test_opening_can_be_stopped(page: Page, source: Slow) -> None:
     source.gate.clear()
     threading.Timer(1.0, lambda: page.opening.stop(page.request)).start()

@@ -118,8 +118,9 @@ class Shelf:
     def withdraw(self, lineup: Lineup) -> None:
         """Offer a system that could not be opened no more."""
         with self._lock:
-            self._entries.pop(lineup, None)
-        self.board.remove(lineup.system)
+            for key in [key for key in self._entries if key.system == lineup.system]:  # other agents in its roles too
+                del self._entries[key]
+            self.board.remove(lineup.system)
 
     def projector_status(self, lineup: Lineup) -> str:
         """What places the points on the maps: see `Projector.status`; "loading" before the maps are read."""
