@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,7 +42,9 @@ class Page:
         async def all_of_them() -> list[Any]:
             return [outputs async for outputs in self.explore.arrivals(self.request, *VALUES)]
 
-        captions = [outputs[OUTPUTS.index("caption")] for outputs in asyncio.run(all_of_them())]
+        with ThreadPoolExecutor(1) as aside:  # the browser tests have an event loop of their own in this thread
+            drawn = aside.submit(asyncio.run, all_of_them()).result()
+        captions = [outputs[OUTPUTS.index("caption")] for outputs in drawn]
         return [caption if isinstance(caption, str) else None for caption in captions]
 
 

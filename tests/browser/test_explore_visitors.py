@@ -43,7 +43,7 @@ def test_a_bad_question_gets_a_message_and_the_page_lives_on(explorer: Explorer,
 
 @pytest.mark.parametrize(
     ("label", "value"),
-    [("Rounds", "0"), ("Rounds", "7"), ("Rounds", "2.5"), ("Thoughts per turn", "17"), ("Thoughts per turn", "-1"),
+    [("Rounds", "0"), ("Rounds", "7"), ("Rounds", "2.5"), ("Thoughts per turn", "81"), ("Thoughts per turn", "-1"),
      ("Seed", "-3"), ("Rounds", "")],
 )  # fmt: skip
 def test_a_bad_number_gets_a_message_and_the_page_lives_on(explorer: Explorer, label: str, value: str) -> None:
@@ -120,7 +120,7 @@ def test_the_api_refuses_a_bad_question_with_its_message(client: Client, kind: s
 
 @pytest.mark.parametrize(
     ("rounds", "thoughts", "seed", "mode", "name"),
-    [(0, 3, 0, "latent", "Rounds"), (3, 0, 0, "latent", "Thoughts"), (3, 17, 0, "latent", "Thoughts"),
+    [(0, 3, 0, "latent", "Rounds"), (3, 0, 0, "latent", "Thoughts"), (3, 81, 0, "latent", "Thoughts"),
      (3, 3, -1, "latent", "Seed"), (3, 3, 0, "aloud", "Pass"), ("many", 3, 0, "latent", "Rounds"),
      (None, 3, 0, "latent", "Rounds")],
 )  # fmt: skip
