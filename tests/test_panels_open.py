@@ -141,7 +141,7 @@ def test_what_cannot_fit_is_said_before_anything_is_asked_for(monkeypatch: pytes
 
 
 def test_a_released_system_is_opened_looked_at_and_run(page: Page) -> None:
-    assert "<b>Deliberation</b> is open" in page.open()[-1]
+    assert "<b>Deliberation (released)</b> is open" in page.open()[-1]
     assert page.visitor.lineup.system.startswith("released:deliberation@")
     assert "answers:" in page.run()["status"]
 

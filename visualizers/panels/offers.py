@@ -69,13 +69,14 @@ class Wanted:
         """
         if self.released:
             style = released_style(self.system)
-            pattern, title, thoughts = get_pattern(style.pattern), style.title, style.thoughts.get(self.task, 16)
+            pattern, thoughts = get_pattern(style.pattern), style.thoughts.get(self.task, 16)
+            title = f"{style.title.replace('-', ' ')} (released)"  # two bear the names of embedded systems
             own: Mapping[str, str] = style.agents
         else:
             pattern, own, thoughts = get_pattern(self.system), dict(self.agents), OWN_THOUGHTS
             title = f"{pattern.title}: own agents"
         name = f"{self.system}@{zlib.crc32(repr(self).encode()):08x}"
-        title = title.replace("-", " ") + (f", {self.task}" if self.task != "math" else "")
+        title += f", {self.task}" if self.task != "math" else ""
         return Offer(name, title, (pattern,), thoughts=thoughts, own=own, wanted=self, linked=self.released)
 
 
