@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,8 +156,11 @@ def serve(options: Options) -> None:
         prevent_thread_lock=True,
     )
     shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
+    # the operator waits for it too: no visitor who leaves stops it
+    waiting = nullcontext() if wanted is None else shelf.waiting(shelf.open(wanted))
     try:
-        demo.block_thread()
+        with waiting:
+            demo.block_thread()
     finally:
         shelf.close()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import nn
 
-from recmas_core.memory import Plan, Room, make_plan, measure_room
+from recmas_core.memory import Room, make_plan, measure_room
 from recmas_core.models import load_pair
 from recmas_core.placement import HERE, Placement, place
 from recmas_core.residence import Residence
@@ -31,12 +31,10 @@ class House:
     Attributes:
         placement: What was asked for.
         residence: Brings agents to the device when it is their turn; None where all of them stay.
-        memory: What was reckoned before anything was loaded; None if nothing was.
     """
 
     placement: Placement = HERE
     residence: Residence | None = None
-    memory: Plan | None = field(default=None, repr=False)
 
     @staticmethod
     def plan(parameters: Mapping[str, int], placement: Placement, *, room: Room | None = None) -> House:
@@ -55,7 +53,7 @@ class House:
         residence = None
         if plan.in_turn:
             residence = Residence(torch.device(placement.device), int(plan.room.device / _FULL))
-        return House(placement, residence, plan)
+        return House(placement, residence)
 
     def load_pair(self, folder: Path, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """Load a language model to where it belongs, and its tokenizer; see `models.load_pair`."""

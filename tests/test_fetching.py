@@ -11,11 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from hub import Hub, running
 from huggingface_hub import constants, file_download
+from safetensors.torch import save
 
 import recmas_core as rm
-from recmas_core.released.fetching import FetchFailed, complete, fetch, sizes
+from recmas_core.released.fetching import FetchFailed, complete, fetch, parameters
 
 NAME, TOKEN = "me/mine", "hf_" + "a" * 34
 FILES = {
@@ -94,7 +96,7 @@ def test_what_is_here_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
         (404, "RevisionNotFound", "does not exist", "See to the name"),
     ],
 )
-@pytest.mark.parametrize("ask", [fetch, sizes])
+@pytest.mark.parametrize("ask", [fetch, parameters])
 def test_what_the_hub_refuses(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: object, status: int, code: str, what: str, todo: str
 ) -> None:
@@ -107,7 +109,7 @@ def test_what_the_hub_refuses(
     assert TOKEN not in str(failed.value)
 
 
-@pytest.mark.parametrize("ask", [fetch, sizes])
+@pytest.mark.parametrize("ask", [fetch, parameters])
 def test_a_connection_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: object) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with socket.socket() as free:
@@ -200,7 +202,7 @@ def test_offline_with_half_of_it_here_and_no_list(hub: Hub, tmp_path: Path, monk
 def test_offline_the_size_is_not_known(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     offline(monkeypatch)
     with pytest.raises(FetchFailed, match=rf"{NAME}.*offline.*HF_HUB_OFFLINE"):
-        sizes(NAME, endpoint=hub.address)
+        parameters(NAME, endpoint=hub.address)
 
 
 # ---------------------------------------------------------------------------------------------------- how far it is
@@ -263,15 +265,25 @@ def test_a_stopped_download_can_be_taken_up(hub: Hub, tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------ how much it is
 
 
-def test_the_size_of_a_repository(hub: Hub) -> None:
-    assert sizes(NAME, endpoint=hub.address) == BYTES
+def test_where_the_hub_does_not_count_half_precision_is_taken(hub: Hub) -> None:
+    assert parameters(NAME, endpoint=hub.address) == BYTES // 2
 
 
 def test_nothing_is_fetched_for_the_size(hub: Hub) -> None:
-    sizes(NAME, endpoint=hub.address)
+    parameters(NAME, endpoint=hub.address)
     assert not any("resolve" in path for path in hub.asked)
 
 
-def test_the_size_of_a_folder(hub: Hub, tmp_path: Path) -> None:
-    folder = fetch(NAME, cache=tmp_path, endpoint=hub.address)
-    assert sizes(folder) == sizes(str(folder)) == BYTES
+def test_a_repository_without_weights_has_no_size(hub: Hub) -> None:
+    hub.files["me/empty"] = {"config.json": b"{}"}
+    with pytest.raises(rm.SystemNotFound, match="no weights as safetensors"):
+        parameters("me/empty", endpoint=hub.address)
+
+
+def test_what_is_here_is_counted_here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    hub.files["me/real"] = {"config.json": b"{}", "model.safetensors": save({"weight": torch.zeros(3, 5)})}
+    fetch("me/real", endpoint=hub.address)
+    hub.asked.clear()
+    assert parameters("me/real", endpoint=hub.address) == 15
+    assert not hub.asked

@@ -25,6 +25,7 @@ from visualizers.panels.offers import Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, choices, outlook, progress_html
 from visualizers.panels.open_handlers import Opening
+from visualizers.panels.opening import opened
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS
 from visualizers.panels.visitors import Visitors
@@ -225,6 +226,28 @@ def test_what_was_made_of_a_withdrawn_system_goes_with_it(page: Page) -> None:
     page.shelf.withdraw(page.visitor.lineup)
     assert page.shelf.entry(page.shelf.first).system.name == "sequential"
     assert not [name for name in page.shelf.loaded() if name.startswith("released:")]
+
+
+def test_who_leaves_does_not_stop_it_for_others(page: Page, source: Slow) -> None:
+    source.gate.clear()
+    with page.shelf.waiting(page.shelf.open(Wanted("released:deliberation"))):
+        leaving = opened(page.shelf, Wanted("released:deliberation"))
+        next(leaving)
+        leaving.close()
+        source.gate.set()
+        assert "is open" in page.open()[-1]
+
+
+def test_the_last_who_leaves_stops_it(page: Page, source: Slow) -> None:
+    source.gate.clear()
+    leaving = opened(page.shelf, Wanted("released:deliberation"))
+    next(leaving)
+    lineup = page.shelf.catalogue.lineup(Wanted("released:deliberation").offer().name)
+    future = page.shelf.load(lineup)
+    leaving.close()
+    with pytest.raises(rm.BadInput, match="was stopped"):
+        future.result(10)
+    assert lineup.system not in page.shelf.catalogue.systems
 
 
 def test_opening_can_be_stopped(page: Page, source: Slow) -> None:

@@ -91,28 +91,6 @@ def fetch(
         raise
 
 
-def sizes(repository: str | Path, *, token: str | None = None, endpoint: str | None = None) -> int:
-    """How many bytes of weights a repository holds; nothing of it is fetched.
-
-    Args:
-        repository: "owner/name", or a folder of this machine.
-        token: An access token, as for `fetch`.
-        endpoint: Address of the hub, as for `fetch`.
-
-    Raises:
-        BadInput: If it is neither a folder nor a name of a repository.
-        FetchFailed: If the hub does not tell.
-    """
-    from huggingface_hub import HfApi
-
-    if Path(repository).is_dir():
-        return sum(path.stat().st_size for path in Path(repository).rglob("*.safetensors") if path.is_file())
-    where = f"repository {check_repository(str(repository))!r}"
-    with _in_words(where):
-        info = HfApi(endpoint=endpoint, token=token).model_info(str(repository), files_metadata=True)
-    return sum(file.size or 0 for file in info.siblings or () if file.rfilename.endswith(".safetensors"))
-
-
 def parameters(repository: str, *, token: str | None = None, endpoint: str | None = None) -> int:
     """How many parameters a repository's model has; nothing of it is fetched.
 

@@ -41,11 +41,6 @@ class ReleasedStyle:
         """About how much memory the weights of all agents take in bfloat16, as released."""
         return 2 * sum(self.billions.values())
 
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """Every repository of it."""
-        return (*self.agents.values(), self.outer)
-
 
 def _style(
     name: str, title: str, pattern: str, agents: Mapping[str, tuple[str, float]], thoughts: Mapping[str, int]

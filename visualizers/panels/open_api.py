@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -12,9 +11,8 @@ from recmas_core.allowed import Allowance
 from recmas_core.errors import BadInput
 from visualizers.panels.api import as_gradio_errors
 from visualizers.panels.open_form import OWN, OpenForm, devices
+from visualizers.panels.opening import opened
 from visualizers.panels.shelf import Shelf
-
-_LOOK = 0.3  # seconds between two looks at how far it has come
 
 
 class OpenApi:
@@ -49,23 +47,13 @@ class OpenApi:
                 raise BadInput("agents", f"name the roles {unknown}", f"The roles are {roles}.")
             named = tuple((agents or {}).get(role) for role in roles)
             wanted = OpenForm(form.what, form.task, form.device, form.weights, named).wanted(self._allowance)
-            offer = wanted.offer()
-            self._shelf.board.add(offer)
-            lineup = self._shelf.catalogue.lineup(offer.name)
+            opening = opened(self._shelf, wanted)
             try:
-                future = self._shelf.load(lineup)
-                before = None
-                while not future.done():
-                    now = self._shelf.progress(lineup)
-                    if now is not None and now != before:
+                while True:
+                    now = next(opening)
+                    if now is not None:
                         yield {"type": "loading", **asdict(now)}
-                        before = now
-                    time.sleep(_LOOK)
-                future.result()
-            except GeneratorExit:
-                self._shelf.stop(lineup)
-                raise
-            except Exception:
-                self._shelf.withdraw(lineup)
-                raise
-            yield {"type": "open", "system": offer.name}
+            except StopIteration as ended:
+                yield {"type": "open", "system": ended.value.system}
+            finally:
+                opening.close()

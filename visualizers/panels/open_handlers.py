@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +13,11 @@ from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.offers import Lineup, Wanted
 from visualizers.panels.open_form import MOST_ROLES, OpenForm, failed_html, outlook, progress_html
+from visualizers.panels.opening import opened
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS, Controls, say_error
 from visualizers.panels.visitors import Visitor
 
-_LOOK = 0.3  # seconds between two looks at how far it has come
 FIELDS = 4 + MOST_ROLES
 Outputs = tuple[Any, ...]
 
@@ -73,24 +72,12 @@ class Opening:
         yield from self._show(self._explore.visitor(request), self.first, Controls(*values), asked=False)
 
     def stop(self, request: gr.Request) -> str:
-        """End an opening at the next chance."""
-        lineup = self._explore.visitor(request).opening
-        if lineup is None:
+        """Wait no more for what is opened; if nobody else does either, its loading ends at the next chance."""
+        visitor = self._explore.visitor(request)
+        if not visitor.opening:
             return ""
-        self._shelf.stop(lineup)
+        visitor.opening = False
         return '<p class="recmas-hint">Stopping …</p>'
-
-    def begin(self, wanted: Wanted) -> Lineup:
-        """Begin to load a system for everybody; returns the line-up to wait for.
-
-        Raises:
-            RecmasError: If it cannot be offered.
-        """
-        offer = wanted.offer()
-        self._shelf.board.add(offer)
-        lineup = self._shelf.catalogue.lineup(offer.name)
-        self._shelf.load(lineup)
-        return lineup
 
     def _show(
         self, visitor: Visitor, wanted: Wanted, controls: Controls, *, asked: bool = True
@@ -103,33 +90,33 @@ class Opening:
             controls: What is typed now.
             asked: Whether they asked for it themselves: else a run of theirs is not taken away.
         """
-        lineup: Lineup | None = None
         before = visitor.lineup
+        visitor.opening = True
+        opening = opened(self._shelf, wanted, still=lambda: visitor.opening)
         try:
-            lineup = self.begin(wanted)
-            visitor.opening = lineup
-            future = self._shelf.load(lineup)
-            said = ""
-            while not future.done():
-                shown = progress_html(self._shelf.progress(lineup))
-                if shown != said:
-                    yield self._only(shown)
-                    said = shown
-                time.sleep(_LOOK)
-            future.result()
-            title = self._shelf.catalogue.offer(lineup.system).title
-            busy = visitor.lineup != before or visitor.session.moment.trace is not None
-            if not asked and busy:
-                yield self._only(f'<p class="recmas-hint"><b>{title}</b> is open: choose it among the patterns.</p>')
-                return
-            done = f'<p class="recmas-hint" role="status"><b>{title}</b> is open.</p>'
-            yield (done, *self._choose.use(visitor, lineup, controls))
+            while True:
+                yield self._only(progress_html(next(opening)))
+        except StopIteration as ended:
+            yield self._look_at(visitor, ended.value, controls, unless_busy=None if asked else before)
         except Exception as error:
-            if lineup is not None:
-                self._shelf.withdraw(lineup)
             yield self._only(failed_html(say_error(error)))
         finally:
-            visitor.opening = None
+            opening.close()
+            visitor.opening = False
+
+    def _look_at(
+        self, visitor: Visitor, lineup: Lineup, controls: Controls, *, unless_busy: Lineup | None
+    ) -> Outputs:
+        """Show what is open; it is only offered if `unless_busy` is given and they have left that, or have run it."""
+        title = self._shelf.catalogue.offer(lineup.system).title
+        busy = visitor.lineup != unless_busy or visitor.session.moment.trace is not None
+        try:
+            if unless_busy is not None and busy:
+                return self._only(f'<p class="recmas-hint"><b>{title}</b> is open: choose it among the patterns.</p>')
+            done = f'<p class="recmas-hint" role="status"><b>{title}</b> is open.</p>'
+            return (done, *self._choose.use(visitor, lineup, controls))
+        except Exception as error:
+            return self._only(failed_html(say_error(error)))
 
     @staticmethod
     def _only(progress: str) -> Outputs:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _OPENED = 2  # systems of the release or of visitors' own agents: gigabytes each
 _CHOICES = 12  # line-ups of visitors' own choice kept at once; each is a few MB
+STOPPED = ("was stopped", "What was fetched is kept: open it again to go on.")
 _log = logging.getLogger("recmas.page")
 
 
@@ -50,7 +52,8 @@ class Shelf:
         self.hub = hub
         self.board = Board(catalogue)
         self._progress: dict[Lineup, Loading] = {}
-        self._stopped: set[Lineup] = set()
+        self._stops: dict[Lineup, threading.Event] = {}
+        self._waiting: Counter[Lineup] = Counter()
         self._lock = threading.Lock()
         self._entries: OrderedDict[Lineup, Future[Entry]] = OrderedDict()
         self._projectors: dict[Path, Projector] = {}
@@ -83,11 +86,12 @@ class Shelf:
                 self._entries.move_to_end(lineup)
                 return known
             future = self._entries[lineup] = Future()
+            stop = self._stops[lineup] = threading.Event()
             own = {key: self.catalogue.is_own(key) for key in self._entries}
             opened = [key for key in self._entries if self.catalogue.offer(key.system).wanted is not None]
             for old in (*[key for key in own if not own[key]][:-_CHOICES], *opened[:-_OPENED]):
                 self._entries.pop(old, None)
-        threading.Thread(target=self._work, args=(lineup, future), name="load system", daemon=True).start()
+        threading.Thread(target=self._work, args=(lineup, future, stop), name="load system", daemon=True).start()
         return future
 
     def entry(self, lineup: Lineup) -> Entry:
@@ -108,12 +112,37 @@ class Shelf:
         """How far the loading of a line-up has come; None before it has said anything."""
         return self._progress.get(lineup)
 
-    def stop(self, lineup: Lineup) -> None:
-        """End the loading of a line-up at the next chance; nothing happens when it is there already."""
+    def open(self, wanted: Wanted) -> Lineup:
+        """Offer a system to everybody, and begin to load it; returns the line-up to wait for.
+
+        Raises:
+            RecmasError: If it cannot be offered.
+        """
+        offer = wanted.offer()
+        self.board.add(offer)
+        lineup = self.catalogue.lineup(offer.name)
+        self.load(lineup)
+        return lineup
+
+    @contextmanager
+    def waiting(self, lineup: Lineup) -> Iterator[None]:
+        """Wait for a line-up within this; when the last one who does leaves before it is there, its loading is stopped.
+
+        What was fetched until then is kept.
+        """
         with self._lock:
-            future = self._entries.get(lineup)
-            if future is not None and not future.done():
-                self._stopped.add(lineup)
+            self._waiting[lineup] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting[lineup] -= 1
+                future = self._entries.get(lineup)
+                alone = not self._waiting[lineup] and future is not None and not future.done()
+                if alone and lineup in self._stops:
+                    self._stops[lineup].set()
+            if alone:
+                self.withdraw(lineup)
 
     def withdraw(self, lineup: Lineup) -> None:
         """Offer a system that could not be opened no more."""
@@ -140,26 +169,28 @@ class Shelf:
         for tool in {id(tool): tool for entry in done for tool in entry.system.tools.values()}.values():
             tool.close()
 
-    def _work(self, lineup: Lineup, future: Future[Entry]) -> None:
+    def _work(self, lineup: Lineup, future: Future[Entry], stop: threading.Event) -> None:
         try:
             # Figures and umap both import narwhals when first used; two threads doing so at once deadlock in Python's
             # import locks. So it is imported here, before anyone gets the system and with it something to draw.
             import plotly.graph_objects  # noqa: F401
 
-            future.set_result(self._make(lineup))
+            future.set_result(self._make(lineup, stop))
         except BaseException as error:  # handed to whoever asks for the system
             future.set_exception(error)
         finally:
-            self._progress.pop(lineup, None)
-            self._stopped.discard(lineup)
+            with self._lock:
+                if self._stops.get(lineup) is stop:  # else it is being loaded anew
+                    del self._stops[lineup]
+                    self._progress.pop(lineup, None)
 
-    def _make(self, lineup: Lineup) -> Entry:
+    def _make(self, lineup: Lineup, stop: threading.Event) -> Entry:
         import recmas_core as rm
 
         catalogue = self.catalogue
         offer = catalogue.offer(lineup.system)
         if offer.wanted is not None:
-            system = self._opened(lineup, offer, offer.wanted)
+            system = self._opened(lineup, offer, offer.wanted, stop)
         elif catalogue.is_own(lineup):
             system = rm.load_system(offer.source or offer.name, assets=catalogue.assets)
         else:
@@ -172,14 +203,14 @@ class Shelf:
         borrowed = None if offer.wanted is None or not is_borrowed(offer.wanted) else Borrowed(system)
         return Entry(system, Notes(system), self._atlas(lineup), borrowed)
 
-    def _opened(self, lineup: Lineup, offer: Offer, wanted: Wanted) -> System:
+    def _opened(self, lineup: Lineup, offer: Offer, wanted: Wanted, stop: threading.Event) -> System:
         if not self.catalogue.is_own(lineup):
             base = self.entry(self.catalogue.lineup(lineup.system)).system
             return recast(base, dict(offer.own), dict(lineup.agents), wanted, self.catalogue.assets)
 
         def tell(loading: Loading) -> None:
-            if lineup in self._stopped:
-                raise BadInput("opening", "was stopped", "What was fetched is kept: open it again to go on.")
+            if stop.is_set():
+                raise BadInput("opening", *STOPPED)
             self._progress[lineup] = loading
 
         try:

@@ -41,7 +41,7 @@ class Visitor:
     Attributes:
         belongings: What is this visitor's alone.
         training: Their training.
-        opening: The system that is opened for them just now, None if none is.
+        opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
     """
 
@@ -51,7 +51,7 @@ class Visitor:
         catalogue = board.catalogue
         self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
         self.shown_map: Shown | None = None
-        self.opening: Lineup | None = None
+        self.opening = False
         self._clock, self._lock = clock, threading.Lock()
         self._system = catalogue.systems[0]
         several = [offer for offer in catalogue.offers if len(offer.patterns) > 1]
