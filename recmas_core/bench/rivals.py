@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from recmas_core.agents import Agent
-from recmas_core.folders import load_agent, load_folder, load_link
+from recmas_core.folders import load_folder, load_link
 from recmas_core.records import RunConfig, Trace
 from recmas_core.system import System
 
@@ -52,7 +52,7 @@ def wasteful_run(folder: Path, config: RunConfig, trace: Trace) -> Timing:
     sent: dict[tuple[str, str], Tensor] = {}
     in_steps, steps, answer = 0.0, 0, ""
     for turn in trace.turns:
-        agent = load_agent(folder / turn.role, name=turn.role)
+        agent = _plainly_loaded(folder / turn.role)
         rows = [
             agent.embed(torch.tensor(segment.ids, dtype=torch.long))
             if segment.sender is None
@@ -148,6 +148,12 @@ def bare_run(models: dict[str, PreTrainedModel], calls: list[Call]) -> Timing:
 def _follows(before: Call, call: Call) -> bool:
     """Whether a call goes on in the cache of the call before it."""
     return before.role == call.role and before.past + before.new == call.past
+
+
+def _plainly_loaded(folder: Path) -> Agent:
+    """An agent read as the reference does: checks of strangers' files would count against it."""
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    return Agent(folder.name, loaded, AutoTokenizer.from_pretrained(folder), load_link(folder / "inner.safetensors"))
 
 
 def reload(folder: Path) -> System:

@@ -35,12 +35,13 @@ def opened_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[st
     assert f"Bearer {TOKEN}" in hub.tokens, "the hub was not asked by the page's own client"
 
 
-def choose(explorer: Explorer, system: str) -> None:
+def press_open(explorer: Explorer, system: str) -> None:
     page = explorer.page
     if not page.locator("#recmas-open").is_visible():
         page.get_by_role("button", name="More systems").click()
     page.locator("#recmas-open-what input").click()
     page.get_by_role("option", name=system).click()
+    page.locator("#recmas-open").click()
 
 
 def said(explorer: Explorer) -> str:
@@ -51,8 +52,7 @@ def test_a_released_system_is_opened_and_runs_to_its_answer(
     visit: VisitMaker, opened_server: tuple[str, Path]
 ) -> None:
     explorer = visit(url=opened_server[0])
-    choose(explorer, "Deliberation \u00b7")
-    explorer.page.locator("#recmas-open").click()
+    press_open(explorer, "Deliberation \u00b7")
     explorer.until(lambda: "is open" in said(explorer), "the system to be open")
     explorer.until(lambda: explorer.page.locator("#recmas-thoughts input").input_value() == "32", "its own settings")
     explorer.page.locator("#recmas-question textarea").fill("What is 6 * 7?")
@@ -68,8 +68,7 @@ def test_a_gated_repository_is_named_and_the_embedded_systems_go_on(
     visit: VisitMaker, opened_server: tuple[str, Path]
 ) -> None:
     explorer = visit(url=opened_server[0])
-    choose(explorer, "Distillation \u00b7")
-    explorer.page.locator("#recmas-open").click()
+    press_open(explorer, "Distillation \u00b7")
     explorer.until(lambda: "accepted its terms" in said(explorer), "the refusal")
     assert "Distillation-Expert-Qwen3.5-9B" in said(explorer)
     explorer.page.locator("#recmas-step").click()
@@ -81,8 +80,7 @@ def test_the_token_is_neither_on_the_page_nor_in_the_log(
 ) -> None:
     url, log = opened_server
     explorer = visit(url=url)
-    choose(explorer, "Distillation \u00b7")
-    explorer.page.locator("#recmas-open").click()
+    press_open(explorer, "Distillation \u00b7")
     explorer.until(lambda: "accepted its terms" in said(explorer), "the refusal")
     assert os.environ.get("HF_TOKEN") != TOKEN
     assert TOKEN not in explorer.page.content()
