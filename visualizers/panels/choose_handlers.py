@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any
@@ -112,7 +113,7 @@ class Choose:
         cards = f"{cards_html(catalogue, catalogue.offer(lineup.system).name)}<!-- {abs(hash(lineup))} -->"
         return self._all(visitor, typed or self._asked(catalogue, lineup), controls, cards=cards)
 
-    def settle(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+    def settle(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
         """What needs the agents, once they are loaded: (trained note, cast, tools' note, stage …)."""
         visitor, controls = self._explore.visitor(request), Controls(*values)
         lineup, shelf = visitor.lineup, self._explore.shelf(visitor)
@@ -123,10 +124,12 @@ class Choose:
                 system = shelf.entry(lineup).system
         except Exception as error:
             note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
-            return (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
+            yield (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
+            return
         cast = cast_html(shelf.catalogue, lineup, system)
         trained = trained_note(system, controls.thoughts)
-        return (trained, cast, tools_note(system), *self._explore.look(request, *values))
+        with visitor.pen:
+            yield (trained, cast, tools_note(system), *self._explore.look(request, *values))
 
     def note(self, text: str, request: gr.Request) -> str:
         """How a question is taken, and its true answer where there is one."""

@@ -30,6 +30,7 @@ class ExplorePage:
         left: The components of its left side.
         choose: The handlers of its left side.
         everything: Options of an event that draws the whole tab, its inputs and outputs among them.
+        in_order: Makes of a handler for such an event one whose drawing does not cross another's.
         go_on: Given such an event, sees to what comes once the agents are loaded.
         more: The components that open further systems; None where this server opens none.
         opening: Their handlers.
@@ -38,6 +39,7 @@ class ExplorePage:
     left: Choosing
     choose: Choose
     everything: dict[str, Any]
+    in_order: Callable[[Callable[..., Any]], Callable[..., Any]]
     go_on: Callable[[Any], None]
     more: OpenParts | None
     opening: Opening
@@ -78,7 +80,7 @@ def build_explore(
     choose = Choose(shelf, handlers)
     everything, go_on = _wire_choices(demo, left, stage, choose, handlers, common)
     page = ExplorePage(
-        left, choose, everything, go_on, more, Opening(shelf, handlers, choose, allowance, first)
+        left, choose, everything, handlers.in_order, go_on, more, Opening(shelf, handlers, choose, allowance, first)
     )
     _wire_opening(demo, page)
     return page
@@ -93,13 +95,11 @@ def _wire_run(
         gr.on([left.run.click, left.question.submit], handlers.run, **common),
     ):  # fmt: skip
         _arriving(chosen, handlers, common)
-    quick = common | {"queue": False}
-    left.pause.click(handlers.pause, **quick)
-    left.reset.click(handlers.reset, **quick)
-    stage.back.click(handlers.back, **quick)
-    stage.forward.click(handlers.forward, **quick)
-    stage.first.click(handlers.first, **quick)
-    stage.now.click(handlers.now, **quick)
+    for button, handler in (
+        (left.pause, handlers.pause), (left.reset, handlers.reset), (stage.back, handlers.back),
+        (stage.forward, handlers.forward), (stage.first, handlers.first), (stage.now, handlers.now),
+    ):  # fmt: skip
+        button.click(handlers.in_order(handler), **common)
 
 
 def _arriving(drawn: Any, handlers: Explore, common: dict[str, Any]) -> None:
@@ -109,10 +109,13 @@ def _arriving(drawn: Any, handlers: Explore, common: dict[str, Any]) -> None:
 
 def _wire_view(stage: Showing, handlers: Explore, common: dict[str, Any]) -> None:
     for part in (stage.strip, stage.table, stage.map, stage.when):
-        part.pick(handlers.pick, **common | {"queue": False})
+        part.pick(handlers.in_order(handlers.pick), **common)
     for chosen in (
-        stage.map_of.map(handlers.choose_map, **common | {"outputs": [*common["outputs"], stage.follow]}),
-        stage.map_of.space(handlers.choose_space, **common), stage.follow.input(handlers.choose_follow, **common),
+        stage.map_of.map(
+            handlers.in_order(handlers.choose_map), **common | {"outputs": [*common["outputs"], stage.follow]}
+        ),
+        stage.map_of.space(handlers.in_order(handlers.choose_space), **common),
+        stage.follow.input(handlers.in_order(handlers.choose_follow), **common),
     ):  # fmt: skip
         _arriving(chosen, handlers, common)
     stage.contrast.cut(handlers.cut, **common)
@@ -126,13 +129,13 @@ def _wire_choices(
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
     waiting = private | {"concurrency_limit": None}
     setting = [stage.follow if name == "follow" else getattr(left, name) for name in SETTING]
-    everything = common | {"outputs": [*setting, *common["outputs"]], "queue": False}
+    everything = common | {"outputs": [*setting, *common["outputs"]]}
     settled = common | {"outputs": [left.trained, left.cast, left.toolnote, *common["outputs"]]}
     demo.load(choose.note, left.question, left.note, **private)
 
     def warmed(settling: Any) -> None:
         # A page that is open when umap-learn gets ready is drawn again, its points placed by umap-learn.
-        looked = settling.then(handlers.warm, None, None, **waiting).then(handlers.look, **common)
+        looked = settling.then(handlers.warm, None, None, **waiting).then(handlers.in_order(handlers.look), **common)
         _arriving(looked, handlers, common)
 
     def go_on(chosen: Any) -> None:
@@ -143,7 +146,7 @@ def _wire_choices(
         (left.cards.choose, choose.choose), (left.cast.choose, choose.choose), (left.cast.cast, choose.cast),
         (left.links.links, choose.links),
     ):  # fmt: skip
-        go_on(event(handler, **everything))
+        go_on(event(handlers.in_order(handler), **everything))
     left.question.change(choose.note, left.question, left.note, trigger_mode="always_last", **private)
     left.examples.input(lambda text: text, left.examples, left.question, **private)
     left.dice.click(choose.draw, None, left.question, **private)
@@ -158,7 +161,7 @@ def _wire_opening(demo: gr.Blocks, page: ExplorePage) -> None:
     common: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
     for part in (parts.what, parts.task, parts.device, parts.weights):
         part.input(opening.look, parts.form, [parts.outlook, parts.task, *parts.agents], **common)
-    showing = everything | {"queue": True, "outputs": [parts.progress, *everything["outputs"]]}
+    showing = everything | {"outputs": [parts.progress, *everything["outputs"]]}
     page.go_on(parts.open.click(opening.open, **showing | {"inputs": [*parts.form, *everything["inputs"]]}))
     if opening.first is not None:
         page.go_on(demo.load(opening.open_first, **showing))

@@ -17,6 +17,7 @@ from visualizers.panels.contrast import can_compare, compare, edge_of
 from visualizers.panels.entry import Entry
 from visualizers.panels.mapview import which_map
 from visualizers.panels.moments import move, scene
+from visualizers.panels.pen import in_order
 from visualizers.panels.session import Cursor, Job, Session
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error, unchanged
@@ -119,11 +120,13 @@ class Explore:
         visitor, controls = self.visitor(request), Controls(*values)
         session, lineup = visitor.session, visitor.lineup
         session.compare(edge_of(str(event.value), self.shelf(visitor).pattern(lineup)))
-        yield self._drawn(visitor, controls)
+        with visitor.pen:
+            yield self._drawn(visitor, controls)
         try:
             if can_compare(session.moment):
                 compare(session, self.shelf(visitor).entry(lineup))
-                yield self._drawn(visitor, controls)
+                with visitor.pen:
+                    yield self._drawn(visitor, controls)
         except Exception as error:
             yield only_status(say_error(error), error=True)
 
@@ -170,13 +173,18 @@ class Explore:
             if visitor.session is not session or now.trace is not moment.trace or now.epoch != moment.epoch:
                 break
             # drawing asks for what is due next, transforms after a fit: then this waits for that too
-            yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
+            async with visitor.pen.awaited():
+                yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
             late = own.news != news
         yield unchanged()  # a generator that says nothing would empty the page
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed: end its runs."""
         self._visitors.close(str(request.session_hash))
+
+    def in_order(self, handler: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+        """That handler, its drawings sent in the order of what they show; see `Pen`."""
+        return in_order(handler, lambda request: self.visitor(request).pen)
 
     def visitor(self, request: gr.Request) -> Visitor:
         """Whose request it is."""
@@ -199,7 +207,7 @@ class Explore:
         lineup, session = visitor.lineup, visitor.session
         epoch = session.command()
         sent: Panels | None = None
-        due = 0.0
+        due, number = 0.0, 0
         try:
             shelf = self.shelf(visitor)
             entry = shelf.entry(lineup)
@@ -207,17 +215,21 @@ class Explore:
             self._ready(session, job, entry)
             session.look(None)
             for event in session.events(goal(job, entry), epoch=epoch, pace=PACES.get(str(controls.pace), 0.0)):
-                moment = session.moment
-                if moment.trace is not None and not beat_over(moment.trace, event):
+                trace = session.moment.trace
+                if trace is not None and not beat_over(trace, event):
                     continue
                 if isinstance(event, Token) and not (event.last or controls.pace in SLOW) and time.monotonic() < due:
                     continue  # a fast model says more words than a page can draw: the next drawing has them all
-                panels = draw_panels(shelf, lineup, moment, controls, entry, running=True)
-                if visitor.session is not session:
-                    return  # the visitor looks at another system: this would be drawn over it
-                if panels != sent:
-                    yield panels.changes(sent)
-                    sent, due = panels, time.monotonic() + _DRAWN_EVERY
+                with visitor.pen as now:
+                    panels = draw_panels(shelf, lineup, session.moment, controls, entry)
+                    if visitor.session is not session:
+                        return  # the visitor looks at another system: this would be drawn over it
+                    if now != number + 1:
+                        sent = None  # somebody else drew meanwhile
+                    if panels != sent:
+                        yield panels.changes(sent)
+                        sent, due = panels, time.monotonic() + _DRAWN_EVERY
+                    number = now
             yield from self._settled(visitor, session, controls, epoch)
             if can_compare(session.moment) and session.moment.epoch == epoch:
                 compare(session, entry)
@@ -237,15 +249,11 @@ class Explore:
     def _settled(
         self, visitor: Visitor, session: Session, controls: Controls, epoch: int
     ) -> Iterator[Outputs]:
-        """The stage, drawn until it shows the session as it is; after a newer command that one sees to it.
-
-        What a visitor chose while it was being drawn may have reached the page before this drawing did.
-        """
-        drawn, now = None, session.moment
-        while visitor.session is session and now is not drawn and (drawn is None or now.epoch == epoch):
-            drawn = now
-            yield self._drawn(visitor, controls)
-            now = session.moment
+        """The stage as the run leaves it; after a newer command that one sees to it."""
+        with visitor.pen:
+            newest = visitor.session is session and session.moment.epoch == epoch
+            # a generator that says nothing would empty the page
+            yield self._drawn(visitor, controls) if newest else unchanged()
 
     def _drawn(self, visitor: Visitor, controls: Controls) -> Outputs:
         """The stage as it is for what the visitor looks at now."""

@@ -97,7 +97,8 @@ class Opening:
             while True:
                 yield self._only(progress_html(next(opening)))
         except StopIteration as ended:
-            yield self._look_at(visitor, ended.value, controls, unless_busy=None if asked else before)
+            with visitor.pen:
+                yield self._look_at(visitor, ended.value, controls, unless_busy=None if asked else before)
         except Exception as error:
             yield self._only(failed_html(say_error(error)))
         finally:

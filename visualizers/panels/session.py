@@ -70,6 +70,7 @@ class Moment:
         cut: The edge whose cutting the visitor wants to compare with; None for no comparison.
         twins: For each edge that was compared so far this same run with that edge cut.
         own: The maps of the run's own thoughts, for agents without a shipped one.
+        streaming: Whether somebody goes on with the run at this moment; a paused run is none.
     """
 
     job: Job | None = None
@@ -81,6 +82,7 @@ class Moment:
     cut: Edge | None = None
     twins: Mapping[Edge, Trace] = field(default_factory=dict)
     own: OwnMaps = field(default_factory=OwnMaps)
+    streaming: bool = False
 
     @property
     def twin(self) -> Trace | None:
@@ -124,7 +126,7 @@ class Session:
     def command(self) -> int:
         """Announce a new command: readers of older ones stop after the event under way. Returns the new epoch."""
         with self._state:
-            self._moment = replace(self._moment, epoch=self._moment.epoch + 1)
+            self._moment = replace(self._moment, epoch=self._moment.epoch + 1, streaming=False)
             self.used = self._clock()
             self._state.notify_all()
             return self._moment.epoch
@@ -180,17 +182,11 @@ class Session:
             epoch: The command this reader serves.
             pace: Seconds to wait after each settled event, without holding any lock.
         """
-        while (event := self._next(epoch)) is not None:
-            yield event
-            if isinstance(event, Answer):
-                return
-            trace = self.moment.trace
-            if trace is not None and (not beat_over(trace, event) or only_quiet_follows(trace, event)):
-                continue
-            if goal(event):
-                return
-            if pace and isinstance(event, SETTLED):
-                self._wait(epoch, pace)
+        self._stream(epoch, True)
+        try:
+            yield from self._events(goal, epoch, pace)
+        finally:
+            self._stream(epoch, False)
 
     def reset(self) -> None:
         """Forget the run. Its generator is closed after the event under way."""
@@ -204,6 +200,19 @@ class Session:
         """End the session for good: the visitor has gone."""
         self.closed = True
         self.reset()
+
+    def _events(self, goal: Goal, epoch: int, pace: float) -> Iterator[Event]:
+        while (event := self._next(epoch)) is not None:
+            yield event
+            if isinstance(event, Answer):
+                return
+            trace = self.moment.trace
+            if trace is not None and (not beat_over(trace, event) or only_quiet_follows(trace, event)):
+                continue
+            if goal(event):
+                return
+            if pace and isinstance(event, SETTLED):
+                self._wait(epoch, pace)
 
     def _next(self, epoch: int) -> Event | None:
         with self._turnstile:
@@ -224,6 +233,12 @@ class Session:
                     self._moment = replace(self._moment, trace=None if trace is None else trace.append(event))
                     self.used = self._clock()
             return event
+
+    def _stream(self, epoch: int, streaming: bool) -> None:
+        """Say whether the reader of this command goes on; of an older command nothing is said any more."""
+        with self._state:
+            if self._moment.epoch == epoch:
+                self._moment = replace(self._moment, streaming=streaming)
 
     def _wait(self, epoch: int, seconds: float) -> None:
         with self._state:

@@ -82,8 +82,7 @@ _STATUS = OUTPUTS.index("status")
 
 
 def draw_panels(
-    shelf: VisitorShelf, lineup: Lineup, moment: Moment, controls: Controls, entry: Entry | None, *,
-    running: bool = False,
+    shelf: VisitorShelf, lineup: Lineup, moment: Moment, controls: Controls, entry: Entry | None
 ) -> Panels:
     """The stage at a moment of a line-up's session; without its entry all that can be drawn before it is loaded."""
     pattern, task = shelf.pattern(lineup), shelf.catalogue.task(lineup)
@@ -98,7 +97,7 @@ def draw_panels(
         without = None if moment.cut is None or moment.twin is None else Without(moment.cut, moment.twin)
         panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
-        said = status(_now(view), running=running)
+        said = status(_now(view), running=moment.streaming)
     return Panels(
         topology=screen.topology, map=figure, caption=caption, table=screen.table, prompt=screen.prompt,
         strip=screen.strip, meters=screen.meters, detail=screen.detail, when=screen.when, status=status_html(said),

@@ -71,7 +71,7 @@ def _wire_results(
     common: dict[str, Any],
 ) -> None:
     everything = explore.everything
-    used = parts.use.click(results.use, **everything | {"outputs": [tabs, *everything["outputs"]]})
+    used = parts.use.click(explore.in_order(results.use), **everything | {"outputs": [tabs, *everything["outputs"]]})
     looked = [parts.form, *drawing, parts.questions]
     opened = explore.left.cast.train(results.to_train, parts.sent, [tabs, *looked], js=_GATHER, **common)
     for event in (used, opened):

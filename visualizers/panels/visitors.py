@@ -12,6 +12,7 @@ from typing import Any
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
 from visualizers.panels.gate import Gate
+from visualizers.panels.pen import Pen
 from visualizers.panels.session import Session
 from visualizers.panels.spread import Shown
 from visualizers.panels.train_session import TrainSession
@@ -41,6 +42,7 @@ class Visitor:
     Attributes:
         belongings: What is this visitor's alone.
         training: Their training.
+        pen: Held by whoever draws their stage.
         opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
     """
@@ -51,6 +53,7 @@ class Visitor:
         catalogue = board.catalogue
         self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
         self.shown_map: Shown | None = None
+        self.pen = Pen()
         self.opening = False
         self._clock, self._lock = clock, threading.Lock()
         self._system = catalogue.systems[0]
