@@ -82,7 +82,7 @@ class Page:
 
     def settle(self) -> dict[str, Any]:
         """What comes once the agents are loaded."""
-        (outputs,) = self.choose.settle(self.request, *self.values())
+        outputs, _ = self.choose.settle(self.request, *self.values())
         return dict(zip(("trained", "cast", "toolnote", *OUTPUTS), outputs, strict=True))
 
 
@@ -232,8 +232,8 @@ def test_what_is_chosen_while_the_last_moment_is_drawn_is_drawn_after_it(page: P
         sent.append(outputs)
     assert pressed is not None
     pressed.join(10.0)
-    maps = [outputs[OUTPUTS.index("map")] for outputs in sent]
-    assert json.loads([shown for shown in maps if isinstance(shown, str)][-1])["layout"]["meta"]["key"] == "code.thoughts"
+    maps = [shown for shown in (outputs[OUTPUTS.index("map")] for outputs in sent) if isinstance(shown, str)]
+    assert json.loads(maps[-1])["layout"]["meta"]["key"] == "code.thoughts"
 
 
 def test_another_agent_begins_a_desk_of_its_own_and_the_old_run_comes_back(page: Page) -> None:

@@ -89,7 +89,8 @@ class Page:
 
     def open(self, *form: Any) -> list[str]:
         """Press Open; all that is said of how far it has come."""
-        return [str(outputs[0]) for outputs in self.opening.open(self.request, *(form or RELEASED), *CONTROLS)]
+        said = [outputs[0] for outputs in self.opening.open(self.request, *(form or RELEASED), *CONTROLS)]
+        return [words for words in said if isinstance(words, str)]
 
     def run(self) -> dict[str, Any]:
         seen: dict[str, Any] = {}
@@ -148,7 +149,7 @@ def test_a_released_system_is_opened_looked_at_and_run(page: Page) -> None:
 
 
 def test_its_settings_are_its_own(page: Page) -> None:
-    *_, outputs = page.opening.open(page.request, *RELEASED, *CONTROLS)
+    *_, outputs, _ = page.opening.open(page.request, *RELEASED, *CONTROLS)
     left = dict(zip(SETTING, outputs[1:], strict=False))
     assert left["thoughts"] == 32
     assert "temperature 0.6" in left["trained"]
@@ -282,7 +283,7 @@ def test_a_shared_server_opens_only_what_it_may(source: Slow, name: str) -> None
 
 def test_a_systems_first_visitor_is_shown_what_the_operator_chose(source: Slow) -> None:
     page = Page(source, Allowance.parse("none"), Wanted("released:deliberation"))
-    *_, outputs = page.opening.open_first(page.request, *CONTROLS)
+    *_, outputs, _ = page.opening.open_first(page.request, *CONTROLS)
     assert "is open" in outputs[0]
     assert page.visitor.lineup.system.startswith("released:deliberation@")
 
@@ -292,7 +293,7 @@ def test_a_run_is_not_taken_away_by_what_the_operator_chose(source: Slow) -> Non
     page.visitor.choose("mixture")
     page.visitor.choose("sequential")
     list(page.explore.step(page.request, "start 7 s1 + 3", 1, 3, 0, "latent", "fast", True, True))
-    *_, outputs = page.opening.open_first(page.request, *CONTROLS)
+    *_, outputs, _ = page.opening.open_first(page.request, *CONTROLS)
     assert "choose it among the patterns" in outputs[0]
     assert page.visitor.lineup.system == "sequential"
 

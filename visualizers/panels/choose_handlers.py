@@ -20,7 +20,7 @@ from visualizers.panels.choices import MAX_THOUGHTS
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
-from visualizers.panels.stage import Controls, draw_panels, only_status, say_error
+from visualizers.panels.stage import Controls, draw_panels, only_status, say_error, unchanged
 from visualizers.panels.visitors import Asked, Visitor
 
 ROUNDS = 3
@@ -130,6 +130,7 @@ class Choose:
         trained = trained_note(system, controls.thoughts)
         with visitor.pen:
             yield (trained, cast, tools_note(system), *self._explore.look(request, *values))
+        yield tuple(gr.skip() for _ in range(3)) + unchanged()
 
     def note(self, text: str, request: gr.Request) -> str:
         """How a question is taken, and its true answer where there is one."""

@@ -129,6 +129,7 @@ class Explore:
                     yield self._drawn(visitor, controls)
         except Exception as error:
             yield only_status(say_error(error), error=True)
+        yield unchanged()
 
     def speak(self, request: gr.Request) -> str:
         """What the agent of the chosen thought would say if it spoke now."""
@@ -176,7 +177,7 @@ class Explore:
             async with visitor.pen.awaited():
                 yield await asyncio.to_thread(self._drawn, visitor, Controls(*values))
             late = own.news != news
-        yield unchanged()  # a generator that says nothing would empty the page
+        yield unchanged()
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed: end its runs."""
@@ -239,6 +240,7 @@ class Explore:
             raise
         except Exception as error:
             yield only_status(say_error(error), error=True)
+        yield unchanged()  # gradio sends the last values once more, and would empty the page if there were none
 
     def _ready(self, session: Session, job: Job, entry: Entry) -> None:
         """Begin a new run unless the one under way is the one that is asked for."""
@@ -251,9 +253,8 @@ class Explore:
     ) -> Iterator[Outputs]:
         """The stage as the run leaves it; after a newer command that one sees to it."""
         with visitor.pen:
-            newest = visitor.session is session and session.moment.epoch == epoch
-            # a generator that says nothing would empty the page
-            yield self._drawn(visitor, controls) if newest else unchanged()
+            if visitor.session is session and session.moment.epoch == epoch:
+                yield self._drawn(visitor, controls)
 
     def _drawn(self, visitor: Visitor, controls: Controls) -> Outputs:
         """The stage as it is for what the visitor looks at now."""

@@ -99,6 +99,7 @@ class Opening:
         except StopIteration as ended:
             with visitor.pen:
                 yield self._look_at(visitor, ended.value, controls, unless_busy=None if asked else before)
+            yield tuple(gr.skip() for _ in range(1 + len(SETTING) + len(OUTPUTS)))
         except Exception as error:
             yield self._only(failed_html(say_error(error)))
         finally:

@@ -19,7 +19,8 @@ class Pen:
 
     Handlers answer at once and beside each other: a drawing that was begun before a run's end could reach the page
     after the drawing of that end, and stay there. With the pen, whoever draws later has seen more, and is sent later.
-    A handler holds it over the `yield` of its drawing, and never while it waits for anything else.
+    A handler holds it over the `yield` of its drawing, and never while it waits for anything else. Its last `yield`
+    is one of no changes: when a generator ends, gradio sends its last values once more, without the pen.
     """
 
     def __init__(self) -> None:
@@ -60,6 +61,8 @@ def in_order(handler: Callable[..., Any], pen: Callable[[gr.Request], Pen]) -> C
     def drawing(*values: Any) -> Iterator[Any]:
         request = next(value for value in values if isinstance(value, gr.Request))
         with pen(request):
-            yield handler(*values)
+            outputs = handler(*values)
+            yield outputs
+        yield tuple(gr.skip() for _ in outputs)
 
     return drawing

@@ -220,6 +220,7 @@ class Train:
                 sent = panels
                 if not moment.at_work:
                     yield (*panels.changes(panels), *self._map(visitor))
+                    yield (*panels.changes(panels), *_NO_MAP)  # gradio sends the last values once more: see Pen
                     return
                 seen = session.wait(seen, 2.0)
                 time.sleep(_BEAT)
