@@ -154,7 +154,8 @@ class Explorer:
     def pick_pattern(self, title: str) -> None:
         """Choose a pattern's card and wait until its agents are there."""
         self.choose(title)
-        self.until(lambda: title in self.drawn or "Loop of" in self.drawn, f"{title} to be drawn")
+        drawn = "Loop of" if title == "Your own loop" else title
+        self.until(lambda: drawn in self.drawn, f"{title} to be drawn")
         self.until(lambda: "loaded" not in self.status, f"{title}'s agents")
 
     def cast(self, title: str, agent: str) -> None:

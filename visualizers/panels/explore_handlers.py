@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 
-from recmas_core.records import Token
 from visualizers.panels.beats import Goal, beat_over, one_step, round_end, whole_run
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.contrast import can_compare, compare, edge_of
@@ -25,7 +24,7 @@ from visualizers.panels.visitors import Visitor, Visitors
 
 PACES = {"calm": 0.12, "fast": 0.0}
 SLOW = tuple(pace for pace, seconds in PACES.items() if seconds)
-_DRAWN_EVERY = 0.1  # seconds between drawings of a text that is said faster
+_DRAWN_EVERY = 0.1  # seconds between drawings of a run that goes on faster
 Outputs = tuple[Any, ...]
 
 
@@ -219,8 +218,8 @@ class Explore:
                 trace = session.moment.trace
                 if trace is not None and not beat_over(trace, event):
                     continue
-                if isinstance(event, Token) and not (event.last or controls.pace in SLOW) and time.monotonic() < due:
-                    continue  # a fast model says more words than a page can draw: the next drawing has them all
+                if controls.pace not in SLOW and time.monotonic() < due:
+                    continue  # a fast model thinks and says more than a page can draw: the next drawing has it all
                 with visitor.pen as now:
                     panels = draw_panels(shelf, lineup, session.moment, controls, entry)
                     if visitor.session is not session:
