@@ -214,3 +214,13 @@ def test_resetting_a_session_forgets_its_maps() -> None:
     before.of("planner", "thoughts").place(vectors(3))
     session.reset()
     assert session.moment.own is not before
+
+
+def test_what_arrives_for_a_map_that_is_not_drawn_gives_no_cause_to_draw() -> None:
+    own = OwnMaps()
+    own.of("math", "thoughts").all_same()
+    assert own.stale
+    own.of("code", "thoughts")
+    assert not own.stale
+    own.of("math", "thoughts")
+    assert own.stale

@@ -197,6 +197,7 @@ class OwnMaps:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._maps: dict[MapKey, OwnMap] = {}
+        self._last: OwnMap | None = None
 
     @property
     def busy(self) -> bool:
@@ -206,9 +207,9 @@ class OwnMaps:
 
     @property
     def stale(self) -> bool:
-        """Whether something better has arrived for a map since that was last drawn."""
+        """Whether something better has arrived for the map that was drawn last."""
         with self._lock:
-            return any(own.stale for own in self._maps.values())
+            return self._last is not None and self._last.stale
 
     @property
     def news(self) -> int:
@@ -217,9 +218,10 @@ class OwnMaps:
             return sum(own.news for own in self._maps.values())
 
     def of(self, role: str, space: str) -> OwnMap:
-        """The map of a role's thoughts, or of what it received."""
+        """The map of a role's thoughts, or of what it received, to be drawn."""
         with self._lock:
-            return self._maps.setdefault((role, space), OwnMap(_OF[space]))
+            self._last = self._maps.setdefault((role, space), OwnMap(_OF[space]))
+            return self._last
 
 
 def _fit(
