@@ -33,6 +33,7 @@ from visualizers.panels.api import Api
 from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.head import head_html
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -43,14 +44,10 @@ from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
 from visualizers.panels.zero import prepare_zero
+from visualizers.words import LANGUAGES, Words, read_words
 
-TITLE = "RecMAS Explorer"
 _log = logging.getLogger("recmas.page")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_HEAD = (
-    f'<header class="recmas-head"><h1>{TITLE}</h1><p>Small language models that think together in latent space: '
-    "no text passes between them, and only the last one speaks.</p></header>"
-)
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,27 @@ class Options:
         return named.also(self.system) if self.system and self.system.startswith(PREFIX) else named
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What every tab is built of.
+
+    Attributes:
+        shelf: The systems that can be run.
+        shell: The page's frame.
+        visitors: Who looks at what.
+        allowance: What else visitors may open.
+        first: What is opened for everybody.
+        words: What the page says, in the language of the page that is being built.
+    """
+
+    shelf: Shelf
+    shell: Shell
+    visitors: Visitors
+    allowance: Allowance
+    first: Wanted | None
+    words: Words
+
+
 def build_page(
     shelf: Shelf,
     shell: Shell,
@@ -116,17 +134,28 @@ def build_page(
     """
     visitors = Visitors(shelf.board) if visitors is None else visitors
     allowance = Allowance.parse("none") if allowance is None else allowance
-    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+    english, *others = (read_words(language) for language in LANGUAGES)
+    title = english("page.title")
+    with gr.Blocks(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         TrainApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
-        gr.HTML(_HEAD, apply_default_css=False)
-        with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
-            with gr.Tab("Explore", id="explore"):
-                explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, allowance, first)
-            with gr.Tab("Train", id="train") as tab:
-                build_train(tabs, tab, Train(shelf, visitors), explore, shell)
+        _tabs(demo, Parts(shelf, shell, visitors, allowance, first, english))
+    for words in others:
+        with demo.route(words("page.language"), words.language, show_in_navbar=False):
+            _tabs(demo, Parts(shelf, shell, visitors, allowance, first, words))
     return demo.queue(default_concurrency_limit=32)
+
+
+def _tabs(demo: gr.Blocks, parts: Parts) -> None:
+    """The page in one language."""
+    shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
+    gr.HTML(head_html(words), apply_default_css=False)
+    with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
+        with gr.Tab(words("page.tabs.explore"), id="explore"):
+            explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, parts.allowance, parts.first)
+        with gr.Tab(words("page.tabs.train"), id="train") as tab:
+            build_train(tabs, tab, Train(shelf, visitors), explore, shell)
 
 
 def serve(options: Options) -> None:
