@@ -18,6 +18,7 @@ from visualizers.panels.open_layout import OpenParts, open_parts
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import OUTPUTS
+from visualizers.words import Words
 
 LIMIT = 32  # handlers of one kind at work at once; nobody waits for another visitor's run
 
@@ -46,8 +47,9 @@ class ExplorePage:
 
 
 def build_explore(
-    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None = None
-) -> ExplorePage:
+    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None,
+    words: Words,
+) -> ExplorePage:  # fmt: skip
     """Add the tab to the page that is being built (inside `with demo`).
 
     Args:
@@ -57,10 +59,11 @@ def build_explore(
         shell: The page's frame.
         allowance: What else may be opened.
         first: What to open for everybody.
+        words: What the page says.
     """
 
     def unfold() -> OpenParts | None:
-        return open_parts(allowance, unfolded=first is not None)
+        return open_parts(allowance, words, unfolded=first is not None)
 
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
@@ -80,8 +83,9 @@ def build_explore(
     choose = Choose(shelf, handlers)
     everything, go_on = _wire_choices(demo, left, stage, choose, handlers, common)
     page = ExplorePage(
-        left, choose, everything, handlers.in_order, go_on, more, Opening(shelf, handlers, choose, allowance, first)
-    )
+        left, choose, everything, handlers.in_order, go_on, more,
+        Opening(shelf, handlers, choose, allowance, first, words),
+    )  # fmt: skip
     _wire_opening(demo, page)
     return page
 
