@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import torch
+from english import ENGLISH
 from miniature import make_release
 from test_panels_train import weights
 from tiny import tiny_pattern_system
@@ -61,7 +62,7 @@ class Page:
         self.shelf, self.offer = shelf, offer
         self.visitors = Visitors(shelf.board)
         self.train = Train(shelf, self.visitors)
-        self.results = Results(self.train, Choose(shelf, Explore(shelf, self.visitors)))
+        self.results = Results(self.train, Choose(shelf, Explore(shelf, self.visitors, ENGLISH)))
         self.me: Any = SimpleNamespace(session_hash="me")
 
     def sent(self, **changes: Any) -> str:

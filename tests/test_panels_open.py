@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from english import ENGLISH
 from miniature import PLAIN, byte_tokenizer, make_model, make_release
 
 import recmas_core as rm
@@ -77,7 +78,7 @@ class Page:
     def __init__(self, source: Slow, allowance: Allowance, first: Wanted | None = None) -> None:
         self.shelf = Shelf(read_catalogue(), hub=source.hub())
         self.visitors = Visitors(self.shelf.board)
-        self.explore = Explore(self.shelf, self.visitors)
+        self.explore = Explore(self.shelf, self.visitors, ENGLISH)
         choose = Choose(self.shelf, self.explore)
         self.opening = Opening(self.shelf, self.explore, choose, allowance, first)
         self.api = OpenApi(self.shelf, allowance)

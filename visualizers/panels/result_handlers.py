@@ -103,7 +103,7 @@ class Results:
             "this page is closed.</p>"
         )
         chosen = mine.catalogue.offer(visitor.lineup.system).name
-        return said, cards_html(mine.catalogue, chosen), *self._train.drawn(visitor, filled)
+        return said, cards_html(mine.catalogue, chosen, self._choose.words), *self._train.drawn(visitor, filled)
 
     def _file(self, request: gr.Request, make: Callable[[System, Path, str, str], Path]) -> Any:
         visitor = self._train.visitor(request)

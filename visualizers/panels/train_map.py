@@ -17,6 +17,7 @@ from visualizers.panels.mapview import MapPanel, phrase, radios
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown
 from visualizers.theme import role_colour
+from visualizers.words import LANGUAGES, read_words
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -125,7 +126,7 @@ def before_after(
     filled = [point(s, at, "after") for s, at in zip(after, xy[len(before) :], strict=True)]
     figure = latent_map(
         points=filled, cloud=atlas.cloud(shown.role, shown.space), anchors=atlas.tokens(shown.role, shown.space),
-        shadows=hollow, paths=False,
+        shadows=hollow, paths=False, words=read_words(LANGUAGES[0]),
     )  # fmt: skip
     figure.update_layout(meta={"key": f"{pattern.name}.{shown.role}.{shown.space}", "method": places.method})
     title = next(role.title for role in pattern.roles if role.name == shown.role)
@@ -137,7 +138,7 @@ def before_after(
         f'<p class="recmas-hint">{asked} held-out question{"s" * (asked > 1)}: {what}, hollow before the '
         "training, filled after it, joined by a dotted line; "
         f"shapes tell rounds.{behind} The map is the same for both. Axes have no unit. "
-        f'<span class="recmas-method">Placed by {escape(places.method)}.</span></p>'
+        f'<span class="recmas-method">Placed by {escape(places.told(read_words(LANGUAGES[0])))}.</span></p>'
     )
     return MapPanel(figure.to_json(), caption)
 
