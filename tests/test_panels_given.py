@@ -62,7 +62,7 @@ class Page:
         self.shelf, self.offer = shelf, offer
         self.visitors = Visitors(shelf.board)
         self.train = Train(shelf, self.visitors, ENGLISH)
-        self.results = Results(self.train, Choose(shelf, Explore(shelf, self.visitors)))
+        self.results = Results(self.train, Choose(shelf, Explore(shelf, self.visitors, ENGLISH)))
         self.me: Any = SimpleNamespace(session_hash="me")
 
     def sent(self, **changes: Any) -> str:

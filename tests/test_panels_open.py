@@ -79,7 +79,7 @@ class Page:
     def __init__(self, source: Slow, allowance: Allowance, first: Wanted | None = None) -> None:
         self.shelf = Shelf(read_catalogue(), hub=source.hub())
         self.visitors = Visitors(self.shelf.board)
-        self.explore = Explore(self.shelf, self.visitors)
+        self.explore = Explore(self.shelf, self.visitors, ENGLISH)
         choose = Choose(self.shelf, self.explore)
         self.opening = Opening(self.shelf, self.explore, choose, allowance, first, ENGLISH)
         self.api = OpenApi(self.shelf, allowance)

@@ -110,7 +110,7 @@ class Page:
 
     def __init__(self, shelf: Shelf) -> None:
         self.visitors = Visitors(shelf.board)
-        self.explore = Explore(shelf, self.visitors)
+        self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.choose = Choose(shelf, self.explore)
         self.train = Train(shelf, self.visitors, ENGLISH)
         self.results = Results(self.train, self.choose)
@@ -178,7 +178,7 @@ def test_what_was_trained_runs_in_explore_plainly_labelled_and_can_be_left_again
     event: Any = SimpleNamespace(value="", role="")
     page.choose.links(event, page.me, *page.values)
     assert visitor.lineup.links == ""
-    assert "trained here" in links_html(visitor.belongings, visitor.lineup)
+    assert "trained here" in links_html(visitor.belongings, visitor.lineup, ENGLISH)
 
 
 def test_nobody_else_can_run_a_visitors_links(page: Page) -> None:

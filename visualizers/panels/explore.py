@@ -47,9 +47,14 @@ class ExplorePage:
 
 
 def build_explore(
-    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None,
+    demo: gr.Blocks,
+    shelf: Shelf,
+    handlers: Explore,
+    shell: Shell,
+    allowance: Allowance,
+    first: Wanted | None,
     words: Words,
-) -> ExplorePage:  # fmt: skip
+) -> ExplorePage:
     """Add the tab to the page that is being built (inside `with demo`).
 
     Args:
@@ -67,9 +72,9 @@ def build_explore(
 
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
-            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold)
+            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold, words)
         with gr.Column(elem_id="recmas-stage", min_width=280):
-            stage = showing(shelf.catalogue, shelf.first, shell)
+            stage = showing(shelf.catalogue, shelf.first, shell, words)
     common: dict[str, Any] = {
         "inputs": [
             left.question, left.rounds, left.thoughts, left.seed, left.mode, left.pace, stage.follow, left.tools,
@@ -152,7 +157,8 @@ def _wire_choices(
     ):  # fmt: skip
         go_on(event(handlers.in_order(handler), **everything))
     left.question.change(choose.note, left.question, left.note, trigger_mode="always_last", **private)
-    left.examples.input(lambda text: text, left.examples, left.question, **private)
+    # not when its value is said to have been put in: gradio says so whenever the field is left, chosen or not
+    left.examples.select(choose.example, None, left.question, **private)
     left.dice.click(choose.draw, None, left.question, **private)
     left.thoughts.change(choose.trained, left.thoughts, left.trained, **private)
     return everything, go_on

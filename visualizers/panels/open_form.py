@@ -14,6 +14,7 @@ from recmas_core.patterns import PATTERNS, Pattern
 from recmas_core.placement import Placement
 from recmas_core.released.layouts import RELEASED
 from recmas_core.released.styles import PREFIX, STYLES, ReleasedStyle
+from visualizers.names import named_pattern
 from visualizers.panels.offers import Wanted
 from visualizers.panels.zero import ROOM, zero_available
 from visualizers.words import Words
@@ -118,7 +119,8 @@ def choices(allowance: Allowance, words: Words) -> list[tuple[str, str]]:
             size = gigabytes(style.gigabytes * 1e9)
             found.append((words("open.released", title=style.title.replace("-", " "), size=size), PREFIX + style.name))
     if allowance.opens_models:
-        found += [(words("open.own", pattern=PATTERNS[name].title), OWN + name) for name in RELEASED]
+        named = {name: named_pattern(PATTERNS[name], words).title for name in RELEASED}
+        found += [(words("open.own", pattern=title), OWN + name) for name, title in named.items()]
     return found
 
 

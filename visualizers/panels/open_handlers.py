@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from recmas_core.allowed import Allowance
 from recmas_core.errors import RecmasError
+from visualizers.names import named_pattern
 from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.offers import Lineup, Wanted
@@ -17,6 +19,7 @@ from visualizers.panels.open_view import failed_html, outlook, progress_html
 from visualizers.panels.opening import OpeningStopped, opened
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS, Controls, say_error
+from visualizers.panels.titles import offer_title
 from visualizers.panels.visitors import Visitor
 from visualizers.words import Words
 
@@ -46,9 +49,10 @@ class Opening:
         """What the form asks for now: (outlook, links' task, a field for each role)."""
         form = OpenForm.read(values)
         try:
-            roles = form.pattern.roles
+            roles = named_pattern(form.pattern, self.words).roles
         except RecmasError as error:
-            return failed_html(say_error(error), self.words), gr.skip(), *(gr.skip() for _ in range(MOST_ROLES))
+            said = failed_html(say_error(error, self.words), self.words)
+            return said, gr.skip(), *(gr.skip() for _ in range(MOST_ROLES))
         own = form.style is None
         fields = [
             gr.Textbox(label=roles[i].title if i < len(roles) else "", visible=own and i < len(roles))
@@ -63,7 +67,7 @@ class Opening:
         try:
             wanted = form.wanted(self._allowance)
         except Exception as error:
-            yield self._only(failed_html(say_error(error), self.words))
+            yield self._only(failed_html(say_error(error, self.words), self.words))
             return
         yield from self._show(visitor, wanted, controls)
 
@@ -108,7 +112,7 @@ class Opening:
             gr.Warning(said)
             yield self._only(failed_html(said, self.words))
         except Exception as error:
-            yield self._only(failed_html(say_error(error), self.words))
+            yield self._only(failed_html(say_error(error, self.words), self.words))
         finally:
             opening.close()
             visitor.opening = False
@@ -117,7 +121,7 @@ class Opening:
         self, visitor: Visitor, lineup: Lineup, controls: Controls, *, unless_busy: Lineup | None
     ) -> Outputs:
         """Show what is open; it is only offered if `unless_busy` is given and they have left that, or have run it."""
-        title = self._shelf.catalogue.offer(lineup.system).title
+        title = escape(offer_title(self._shelf.catalogue.offer(lineup.system), self.words))
         busy = visitor.lineup != unless_busy or visitor.session.moment.trace is not None
         try:
             if unless_busy is not None and busy:
@@ -125,7 +129,7 @@ class Opening:
             done = f'<p class="recmas-hint" role="status">{self.words("open.said.open", title=title)}</p>'
             return (done, *self._choose.use(visitor, lineup, controls))
         except Exception as error:
-            return self._only(failed_html(say_error(error), self.words))
+            return self._only(failed_html(say_error(error, self.words), self.words))
 
     @staticmethod
     def _only(progress: str) -> Outputs:

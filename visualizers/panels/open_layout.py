@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.allowed import Allowance
+from visualizers.names import named_pattern
 from visualizers.panels.layout import html
 from visualizers.panels.open_form import MOST_ROLES, OpenForm, choices, devices, tasks, weights
 from visualizers.panels.open_view import outlook
@@ -59,7 +60,7 @@ def open_parts(allowance: Allowance, words: Words, *, unfolded: bool) -> OpenPar
                 min_width=100,
             )  # fmt: skip
         form = OpenForm(first, "math", devices()[0], "bfloat16", ())
-        own, roles = form.style is None, form.pattern.roles
+        own, roles = form.style is None, named_pattern(form.pattern, words).roles
         agents = tuple(
             gr.Textbox(
                 label=roles[i].title if i < len(roles) else "", visible=own and i < len(roles), max_lines=1,

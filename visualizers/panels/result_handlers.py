@@ -49,7 +49,7 @@ class Results:
             lineup = visitor.belongings.keep_links(plan.lineup, system, name, like)
             return gr.Tabs(selected="explore"), *self._choose.use(visitor, lineup, Controls(*values))
         except Exception as error:
-            return gr.skip(), *(gr.skip() for _ in SETTING), *only_status(say_error(error), error=True)
+            return gr.skip(), *(gr.skip() for _ in SETTING), *only_status(say_error(error, self.words), error=True)
 
     def to_train(self, request: gr.Request, sent: Any) -> Outputs:
         """Open the Train tab for what Explore looks at: (tabs, form, panels …, map, caption, map's choice)."""
@@ -75,7 +75,7 @@ class Results:
                 before = course.before  # nobody changes these
             yield compared_html(compare(before, after, plan), self.words)
         except Exception as error:
-            yield f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
+            yield f'<p class="recmas-hint recmas-outside">{escape(say_error(error, self.words))}</p>'
 
     def download(self, request: gr.Request) -> Any:
         """A zip of the system's folder."""
@@ -95,12 +95,12 @@ class Results:
             name = mine.upload(Path(str(file)), self._train.everybodys, self.words)
             filled = replace(read_form(sent), system=name)
         except Exception as error:
-            refused = f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
+            refused = f'<p class="recmas-hint recmas-outside">{escape(say_error(error, self.words))}</p>'
             return refused, *(gr.skip() for _ in range(1 + self._train.drawn_outputs))
         offer = mine.catalogue.offer(name)
         said = f'<p class="recmas-hint">{self.words("train.results.uploaded", title=escape(offer.title))}</p>'
         chosen = mine.catalogue.offer(visitor.lineup.system).name
-        return said, cards_html(mine.catalogue, chosen), *self._train.drawn(visitor, filled)
+        return said, cards_html(mine.catalogue, chosen, self.words), *self._train.drawn(visitor, filled)
 
     def _file(self, request: gr.Request, make: Callable[[System, Path, str, str], Path]) -> Any:
         visitor = self._train.visitor(request)
@@ -111,7 +111,7 @@ class Results:
             task = "math" if wanted is None else wanted.task
             return gr.update(value=str(make(system, folder, file_name(system), task)))
         except Exception as error:
-            say_error(error)
+            say_error(error, self.words)
             return gr.update(value=None)
 
     def _result(self, visitor: Visitor) -> tuple[Plan, System]:

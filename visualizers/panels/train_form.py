@@ -10,7 +10,9 @@ from typing import Any
 
 from recmas_core.errors import BadInput
 from recmas_core.links import LINK_VARIANTS
+from visualizers.names import named_pattern
 from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.titles import offer_title
 from visualizers.panels.train_beginnings import BEGINNINGS
 from visualizers.panels.train_choices import (
     MOST_BATCH,
@@ -154,7 +156,7 @@ def _option(value: str, text: str, chosen: str) -> str:
 def _systems(catalogue: Catalogue, explored: Lineup | None, words: Words) -> dict[str, str]:
     options = {}
     if explored is not None:
-        title = catalogue.pattern(explored.system).title
+        title = named_pattern(catalogue.pattern(explored.system), words).title
         options[EXPLORE] = (
             words("train.form.explore_links", title=title, links=explored.links)
             if explored.links
@@ -163,7 +165,8 @@ def _systems(catalogue: Catalogue, explored: Lineup | None, words: Words) -> dic
     for offer in catalogue.offers:
         if not offer.failure:
             for name, pattern in zip(offer.systems, offer.patterns, strict=True):
-                options[name] = offer.title if len(offer.patterns) == 1 else pattern.title
+                one = len(offer.patterns) == 1
+                options[name] = offer_title(offer, words) if one else named_pattern(pattern, words).title
     return options
 
 

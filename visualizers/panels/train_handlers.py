@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from recmas_core.errors import RecmasError
+from recmas_core.patterns import Pattern
+from visualizers.names import named_pattern
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.shelf import Shelf
@@ -101,14 +104,14 @@ class Train:
         try:
             return self.drawn(self.visitor(request), read_form(sent))
         except Exception as error:
-            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP, gr.skip())
+            return (gr.skip(), *self._said(say_error(error, self.words)), *_NO_MAP, gr.skip())
 
     drawn_outputs = 1 + len(OUTPUTS) + len(_NO_MAP) + 1
 
     def drawn(self, visitor: Visitor, filled: Filled, *, trouble: str = "") -> Outputs:
         """What `look` gives, for a form's values; `trouble` with a file of questions is told in the form."""
         try:
-            pattern = self.shelf(visitor).pattern(self._shown(visitor, filled))
+            pattern = self._pattern(visitor, filled)
             chosen = visitor.shown_map or first_map(pattern)
             if chosen.role not in {role.name for role in pattern.roles}:
                 chosen = visitor.shown_map = first_map(pattern)
@@ -118,7 +121,7 @@ class Train:
             choice = map_choice_html(pattern, chosen, self.words)
             return (form, *panels, gr.skip(), gr.skip(), choice, gr.update(visible=asks))
         except Exception as error:
-            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP, gr.skip())
+            return (gr.skip(), *self._said(say_error(error, self.words)), *_NO_MAP, gr.skip())
 
     def start(self, request: gr.Request, sent: Any) -> Iterator[Outputs]:
         """Begin the course that the form asks for, and follow it."""
@@ -181,7 +184,7 @@ class Train:
 
     def _choose(self, request: gr.Request, change: Callable[[Shown], Shown]) -> Outputs:
         visitor = self.visitor(request)
-        pattern = self.shelf(visitor).pattern(self._shown(visitor, Filled()))
+        pattern = self._pattern(visitor, Filled())
         wish = change(visitor.shown_map or first_map(pattern))
         if wish.role in {role.name for role in pattern.roles}:
             visitor.shown_map = wish
@@ -192,7 +195,7 @@ class Train:
             plan = make_plan()
             visitor.training.begin(plan, self._maker(visitor, plan))
         except Exception as error:
-            yield (*self._said(say_error(error)), *_NO_MAP)
+            yield (*self._said(say_error(error, self.words)), *_NO_MAP)
             return
         yield from self._follow(request, visitor)
 
@@ -230,10 +233,10 @@ class Train:
             self._visitors.close(str(request.session_hash))  # the tab went away
             raise
         except Exception as error:
-            yield (*self._said(say_error(error)), *_NO_MAP)
+            yield (*self._said(say_error(error, self.words)), *_NO_MAP)
 
     def _panels(self, visitor: Visitor) -> TrainPanels:
-        pattern = self.shelf(visitor).pattern(self._shown(visitor, Filled()))
+        pattern = self._pattern(visitor, Filled())
         return train_panels(visitor.training.moment, pattern, self.words)
 
     def _drawn(self, visitor: Visitor) -> Outputs:
@@ -243,7 +246,7 @@ class Train:
         """(map, caption, map's choice); nothing changes where nothing has been trained."""
         session: TrainSession = visitor.training
         moment = session.moment
-        pattern = self.shelf(visitor).pattern(self._shown(visitor, Filled()))
+        pattern = self._pattern(visitor, Filled())
         shown = visitor.shown_map or first_map(pattern)
         choice = map_choice_html(pattern, shown, self.words)
         if moment.plan is None or not moment.has_links:
@@ -253,12 +256,17 @@ class Train:
             panel = trained_map(session, moment.plan, entry, shown, self.words)
             return panel.figure, panel.caption, choice
         except Exception as error:
-            return gr.skip(), f'<p class="recmas-hint recmas-outside">{say_error(error)}</p>', choice
+            said = escape(say_error(error, self.words))
+            return gr.skip(), f'<p class="recmas-hint recmas-outside">{said}</p>', choice
 
     def _shown(self, visitor: Visitor, filled: Filled) -> Lineup:
         """Whose panels are shown: what is trained, or before that what the form names."""
         plan = visitor.training.moment.plan
         return self.lineup(visitor, filled.system) if plan is None else plan.lineup
+
+    def _pattern(self, visitor: Visitor, filled: Filled) -> Pattern:
+        """The pattern whose panels are shown, with the page's names."""
+        return named_pattern(self.shelf(visitor).pattern(self._shown(visitor, filled)), self.words)
 
     def _said(self, message: str) -> Outputs:
         said = status_html(message, error=True)

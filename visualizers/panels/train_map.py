@@ -12,6 +12,7 @@ import numpy as np
 from recmas_core.patterns import Pattern
 from recmas_core.records import Array, Event, Thought, Transfer, TurnStart
 from visualizers.figures.latent_map import MapPoint, latent_map
+from visualizers.names import named_pattern
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.mapview import MapPanel, phrase, radios
 from visualizers.panels.notes import Notes, Said
@@ -97,7 +98,8 @@ def trained_map(session: TrainSession, plan: Plan, entry: Entry, shown: Shown, w
     with session.between_steps() as course:
         before = seen_in(course.before, examples, shown, rounds=plan.rounds)
         after = seen_in(course.system, examples, shown, rounds=plan.rounds)
-    return before_after(before, after, entry.notes, entry.atlas, shown, entry.system.pattern, words)
+    pattern = named_pattern(entry.system.pattern, words)
+    return before_after(before, after, entry.notes, entry.atlas, shown, pattern, words)
 
 
 def before_after(
@@ -117,13 +119,15 @@ def before_after(
     """
     places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]))
     xy = [(float(x), float(y)) for x, y in places.xy]
+    titles = {role.name: role.title for role in pattern.roles}
 
     def point(seen: Seen, at: tuple[float, float], when: str) -> MapPoint:
         question, turn, step, sender = seen.key
         said = _words(seen, notes, shown)
         label = words(
-            "train.map.point", when=when, question=question + 1, round=seen.round, sender=sender, step=step + 1
-        )
+            "train.map.point", when=when, question=question + 1, round=seen.round, sender=titles[sender],
+            step=step + 1,
+        )  # fmt: skip
         colour = role_colour(pattern, seen.sender)
         return MapPoint(*at, label, phrase(said, percent=shown.space == THOUGHTS), colour, question * _TURNS + turn,
                         seen.round, step)  # fmt: skip
@@ -132,14 +136,13 @@ def before_after(
     filled = [point(s, at, words("train.map.after")) for s, at in zip(after, xy[len(before) :], strict=True)]
     figure = latent_map(
         points=filled, cloud=atlas.cloud(shown.role, shown.space), anchors=atlas.tokens(shown.role, shown.space),
-        shadows=hollow, paths=False,
+        shadows=hollow, paths=False, words=words,
     )  # fmt: skip
     figure.update_layout(meta={"key": f"{pattern.name}.{shown.role}.{shown.space}", "method": places.method})
-    title = next(role.title for role in pattern.roles if role.name == shown.role)
     behind = "" if atlas.fitted(shown.role, shown.space) is None else words(f"train.map.behind.{shown.space}")
     asked = len({seen.key[0] for seen in after})
-    about = words.count(f"train.map.about_{shown.space}", asked, role=escape(title), behind=behind)
-    placed = words("train.map.placed", method=escape(places.method))
+    about = words.count(f"train.map.about_{shown.space}", asked, role=escape(titles[shown.role]), behind=behind)
+    placed = words("train.map.placed", method=escape(places.told(words)))
     caption = f'<p class="recmas-hint">{about} <span class="recmas-method">{placed}</span></p>'
     return MapPanel(figure.to_json(), caption)
 
