@@ -55,7 +55,8 @@ def test_the_links_lead_to_english_and_back(page: Page) -> None:
 
 
 def test_no_german_button_is_cut(page: Page) -> None:
-    cut = "box => [...box.querySelectorAll('button')].filter((b) => b.scrollWidth > b.clientWidth).map((b) => b.innerText)"
+    wide = "(b) => b.scrollWidth > b.clientWidth"
+    cut = f"box => [...box.querySelectorAll('button')].filter({wide}).map((b) => b.innerText)"
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.locator("#recmas-transport").evaluate(cut) == []
