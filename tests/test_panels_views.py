@@ -256,7 +256,7 @@ def test_an_agent_in_another_role_is_captioned_by_what_it_was_taught(own_system:
     agent = own_system.agents["solver"]
     assert render.caption("solver", agent, ENGLISH) == f"{render.model_name(agent.family)} · d {agent.hidden_size}"
     agent.home = "solver"
-    assert render.caption("planner", agent).startswith("solver · ")
+    assert render.caption("planner", agent, ENGLISH).startswith("solver · ")
 
 
 def test_a_memo_forgets_the_oldest_beyond_its_bound() -> None:
