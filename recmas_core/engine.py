@@ -28,6 +28,7 @@ from recmas_core.stages import side_by_side, worth_threads
 from recmas_core.steps import (
     Alter,
     Begin,
+    Calling,
     Chosen,
     Edge,
     End,
@@ -44,7 +45,9 @@ from recmas_core.steps import (
 if TYPE_CHECKING:
     from recmas_core.system import System
 
-__all__ = ["Alter", "Edge", "Messages", "Prompts", "Settings", "Unrolled", "recurse", "require_link", "unroll"]
+__all__ = [
+    "Alter", "Edge", "Messages", "Prompts", "Settings", "Unrolled", "locked", "recurse", "require_link", "unroll",
+]  # fmt: skip
 
 
 def recurse(
@@ -247,6 +250,24 @@ def unroll(
         rows=asked[-1].rows if asked else None,
         scored=tuple(asked),
     )
+
+
+def locked(system: System, steps: Generator[Step, None, None]) -> Generator[Step, None, None]:
+    """Steps of a recursion without gradients, each computed under the system's lock, so that runs interleave.
+
+    Nothing is held while the reader looks at a step or a tool runs. Closing the generator ends the recursion.
+    """
+    try:
+        while True:
+            with system.lock, torch.inference_mode():
+                step = next(steps, None)
+            if step is None:
+                return
+            if isinstance(step, Calling):
+                _ = step.results  # the tools run here, where nobody waits for them
+            yield step
+    finally:
+        steps.close()
 
 
 def require_link(links: Mapping[Edge, object], edge: Edge) -> None:
