@@ -19,7 +19,7 @@ from recmas_core.influence import Influence, influence, influences, told
 from recmas_core.layers import layer_lens, layer_lenses
 from recmas_core.links import LINK_VARIANTS, InnerLink, LinkVariant, OuterLink
 from recmas_core.loading import EmbeddedAgent, embedded_agents, embedded_systems, load_system
-from recmas_core.patching import Patched, PatchedCase, Patches, donor_run, implied_answer, patch, patches
+from recmas_core.patching import Patched, PatchedCase, Patches, donor_run, implied_answer, patch, patchable, patches
 from recmas_core.patterns import PATTERNS, Pattern, Place
 from recmas_core.probes import Word, lens, nearest, speak
 from recmas_core.records import (
@@ -67,6 +67,7 @@ __all__ = [
     "TrainStep", "Transfer", "Turn", "TurnDone", "TurnStart", "UnsafeCheckpoint", "Word", "WriteFailed",
     "align_outer", "answers_by_round", "build_system", "cut_edits", "damaged", "donor_run", "embedded_agents",
     "embedded_systems", "fresh_links", "implied_answer", "influence", "influences", "layer_lens", "layer_lenses",
-    "lens", "load_system", "longer", "longer_fork", "nearest", "patch", "patches", "private_copy", "settling",
-    "speak", "teach_outer", "text_edits", "text_vectors", "text_words", "told", "train_inner", "train_outer",
+    "lens", "load_system", "longer", "longer_fork", "nearest", "patch", "patchable", "patches", "private_copy",
+    "settling", "speak", "teach_outer", "text_edits", "text_vectors", "text_words", "told", "train_inner",
+    "train_outer",
 ]  # fmt: skip

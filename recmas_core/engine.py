@@ -216,17 +216,22 @@ def unroll(
     first: int = 0,
     stop: int | None = None,
     each_round: bool = False,
+    shared: bool = False,
 ) -> Unrolled:
-    """Drain the recursion for B questions at once. Differentiable in every link unless run under no_grad."""
+    """Drain the recursion for B questions at once. Differentiable in every link unless run under no_grad.
+
+    Args are those of `recurse`; with `shared` the system is in others' use, too, and each step is `locked`.
+    """
     thoughts: dict[int, list[Tensor]] = {}
     embeds: dict[int, list[Tensor]] = {}
     sent: dict[tuple[int, str], Tensor] = {}
     ended: End | None = None
     tokens = torch.zeros(len(questions), dtype=torch.long)
     asked: list[Scored] = []
-    for step in recurse(
+    steps = recurse(
         system, questions, settings, first=first, stop=stop, messages=messages, answers=answers, each_round=each_round
-    ):
+    )
+    for step in locked(system, steps) if shared else steps:
         if isinstance(step, Latent):
             thoughts.setdefault(step.place.turn, []).append(step.hidden)
             embeds.setdefault(step.place.turn, []).append(step.embed)

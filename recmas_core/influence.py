@@ -93,8 +93,7 @@ def influences(
         kept = 1 - torch.cat((torch.eye(steps), torch.ones(1, steps)))
         scores: list[float] = []
         for rows in kept.split(most):
-            messages = messages_of(trace.turns[: turn.index + 1])
-            messages.latents = {edge: sent.expand(len(rows), -1, -1) for edge, sent in messages.latents.items()}
+            messages = messages_of(trace.turns[: turn.index + 1], rows=len(rows))
             for receiver in turn.sent:
                 messages.latents[turn.role, receiver] = messages.latents[turn.role, receiver] * rows[:, :, None]
             scores += _logprobs(system, trace, script, messages, turn.index + 1, rows=len(rows))[0]

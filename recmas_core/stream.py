@@ -106,15 +106,15 @@ def _apply_to_rows(config: RunConfig, place: Place, receiver: str, vectors: Tens
     return torch.cat([apply_edits(config, place, receiver, row) for row in vectors.split(1)])
 
 
-def messages_of(turns: Sequence[Turn]) -> Messages:
-    """What finished turns have sent, as the recursion reads it."""
+def messages_of(turns: Sequence[Turn], *, rows: int = 1) -> Messages:
+    """What finished turns have sent, as the recursion reads it: the same for so many rows."""
     messages = Messages()
     for turn in turns:
         if len(turn.thoughts):
             for receiver, vectors in turn.sent.items():
-                messages.latents[turn.role, receiver] = torch.tensor(vectors)[None]
+                messages.latents[turn.role, receiver] = torch.tensor(vectors).expand(rows, -1, -1)
         else:
-            messages.texts[turn.role] = [turn.text]
+            messages.texts[turn.role] = [turn.text] * rows
     return messages
 
 
