@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -141,7 +141,7 @@ def survey(
     rounds: Sequence[int] = (1, 2, 3),
     timed: int = 20,
     latent_steps: int | None = None,
-) -> Iterator[Survey]:
+) -> Generator[Survey, None, None]:
     """Ask a sample in every way, and time some of it; yields what is measured so far after every batch.
 
     What a record holds are real results over the questions done so far. Closing the generator stops the survey.
@@ -171,7 +171,7 @@ def survey(
 
 def _survey(
     system: System, examples: tuple[Example, ...], rounds: tuple[int, ...], timed: int, latent_steps: int | None
-) -> Iterator[Survey]:
+) -> Generator[Survey, None, None]:
     ways = {(way.name, way.rounds): way for r in rounds for way in ways_of(system, r, latent_steps)}
     settings = {key: Settings(w.rounds, w.latent_steps, w.mode, ANSWER_TOKENS) for key, w in ways.items()}
     steps = {key: latent_steps_of(way.system, settings[key]) for key, way in ways.items()}

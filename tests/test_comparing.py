@@ -10,26 +10,35 @@ import pytest
 from tiny import MIXED, tiny_agent, tiny_system
 
 import recmas_core as rm
-from recmas_core import comparing, timing
+from recmas_core import comparing, evaluation, timing
 from recmas_core.__main__ import main
 from recmas_core.comparing import COSTS, LATENT, SINGLE, TEXT, WAYS, Survey, survey, ways_of
 from recmas_core.evaluation import Outcome, cost, evaluate
 from recmas_core.intervals import bootstrap, median_ratio, paired_difference, ratio_of_sums, wilson
 from recmas_core.reported import PAPER
+from recmas_core.runconfig import Decoding
 from recmas_core.timing import Ran, Timed, Way, timed_runs
 
+SHORT = Decoding(max_new_tokens=6)
 EXAMPLES = rm.TASKS["chain"].sample(7, seed=3)
 
 
 @pytest.fixture(scope="module")
 def taught() -> rm.System:
     """A system with an agent that was taught the whole job."""
-    return tiny_system(MIXED[0], alone=tiny_agent("llama", seed=9, name="direct"))
+    return tiny_system(MIXED[0], alone=tiny_agent("llama", seed=9, name="direct"), decoding=SHORT)
 
 
-@pytest.fixture(scope="module")
-def records(taught: rm.System) -> list[Survey]:
-    return list(survey(taught, EXAMPLES, rounds=(2, 1), timed=3))
+@pytest.fixture(autouse=True)
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random agents rarely end what they say."""
+    monkeypatch.setattr(comparing, "ANSWER_TOKENS", SHORT.max_new_tokens)
+    monkeypatch.setattr(evaluation, "ANSWER_TOKENS", SHORT.max_new_tokens)
+
+
+@pytest.fixture
+def records(taught: rm.System, short_answers: None) -> list[Survey]:
+    return list(survey(taught, EXAMPLES, rounds=(2, 1), timed=1))
 
 
 @pytest.fixture
@@ -180,7 +189,7 @@ def test_one_who_was_taught_the_job_answers_at_once_else_the_decoder_reads_its_o
     single, text, latent = ways_of(taught, 3)
     assert (single.system.agents["alone"], single.rounds) == (taught.alone, 1)
     assert [(way.rounds, way.mode, way.latent_steps) for way in (text, latent)] == [(3, "text", 3), (3, "latent", 3)]
-    plain = tiny_system(MIXED[0])
+    plain = tiny_system(MIXED[0], decoding=SHORT)
     single, *_ = ways_of(plain, 3, 5)
     assert (single.system.agents["alone"], single.rounds, single.latent_steps) == (plain.agents["solver"], 3, 5)
     last = list(survey(plain, EXAMPLES[:2], rounds=(1, 2), timed=0))[-1]
@@ -244,7 +253,10 @@ def test_cost_is_of_the_same_runs(taught: rm.System, monkeypatch: pytest.MonkeyP
 # --------------------------------------------------------------------------------------------------------- the command
 
 
-def test_the_command_prints_the_table_the_ratios_and_the_papers_figures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_table_the_ratios_and_the_papers_figures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # these agents do end
     assert main(["compare", "distillation", "--n", "6", "--timed", "2", "--rounds", "1", "2"]) == 0
     printed = capsys.readouterr().out
     system = rm.load_system("distillation")

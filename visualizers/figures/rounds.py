@@ -71,7 +71,7 @@ def rounds_figure(lines: Sequence[Line], *, rounds: Sequence[int], axis: str, ho
     span = [min(rounds) - 0.35, max(rounds) + 0.35]
     traces = [trace for i, line in enumerate(lines) for trace in _traces(line, i - (len(lines) - 1) / 2, span, hover)]
     figure_layout = theme.layout() | {
-        "margin": {"l": 44, "r": 112, "t": 8, "b": 40},
+        "margin": {"l": 44, "r": 140, "t": 8, "b": 40},
         "xaxis": plain | {"range": span, "tickvals": list(rounds), "showgrid": False, "fixedrange": True,
                           "title": {"text": axis, "font": small, "standoff": 6}},
         "yaxis": plain | {"range": [-0.02, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"},

@@ -93,10 +93,8 @@ class Compare:
                     visitor.race.wait(wanted, pace / len(WAYS))
             finally:
                 live.close()
-            if wanted():
+            if wanted():  # else it was stopped, or another run draws by now
                 yield gr.skip(), self._said("done"), *self._columns(lanes, drawn)
-            else:
-                yield gr.skip(), gr.skip(), *self._columns(lanes, drawn)
         except GeneratorExit:
             self._visitors.close(str(request.session_hash))  # the tab went away
             raise

@@ -12,7 +12,7 @@ from visualizers.panels.layout import html
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
 from visualizers.panels.survey_session import SurveyMoment
-from visualizers.panels.survey_view import says, tables
+from visualizers.panels.survey_view import measured_html, reported_html, says
 from visualizers.words import Words
 
 SIZES = (50, 100, 200, 500)
@@ -53,12 +53,8 @@ def comparing(shell: Shell, words: Words) -> Comparing:
                 said = html(status_html(words("compare.question.idle")), "c-said")
             with gr.Row(elem_id="recmas-c-columns"):
                 single, text, latent = (
-                    html(
-                        empty_html(words, way), f"c-{way}", head=shell.head,
-                        js_on_load="recmas.piece(element, trigger, watch);",
-                    )
-                    for way in ("single", "text", "latent")
-                )  # fmt: skip
+                    html(empty_html(words, way), f"c-{way}") for way in ("single", "text", "latent")
+                )
             html(f'<p class="recmas-hint">{escape(words("compare.question.caption"))}</p>', "c-how")
         with gr.Column(elem_id="recmas-c-sample"):
             html(f'<h2 class="recmas-h2">{escape(words("compare.survey.title"))}</h2>')
@@ -80,7 +76,9 @@ def comparing(shell: Shell, words: Words) -> Comparing:
                         js_on_load="recmas.figure(element, props, watch);",
                     )  # fmt: skip
                     caption = html("", "c-caption")
-                table = html(tables(words, None), "c-table")
+                with gr.Column(elem_id="recmas-c-right", min_width=280):
+                    table = html(measured_html(words, None), "c-table")
+                    html(reported_html(words), "c-paper")
     return Comparing(
         which, run, halt, said, single, text, latent, size, timed, rounds, start, stop, status, figure, caption, table
     )

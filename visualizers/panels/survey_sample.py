@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ class Sample:
             whole("Seed", seed, 0, 2**31 - 1),
         )
 
-    def records(self, entry: Entry) -> Iterator[Survey]:
+    def records(self, entry: Entry) -> Generator[Survey, None, None]:
         """The survey of a system.
 
         Raises:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from recmas_core.comparing import Survey
 
 Phase: TypeAlias = Literal["idle", "waiting", "preparing", "running", "stopped", "done", "failed"]
+Records: TypeAlias = "Generator[Survey, None, None]"
 _AT_WORK = ("waiting", "preparing", "running")
 _log = logging.getLogger("recmas.page")
 
@@ -61,7 +63,7 @@ class SurveySession:
         with self._state:
             return self._moment
 
-    def begin(self, make: Callable[[], Iterator[Survey]]) -> None:
+    def begin(self, make: Callable[[], Records]) -> None:
         """Begin a survey.
 
         Args:
@@ -103,7 +105,7 @@ class SurveySession:
             self._state.wait_for(lambda: self._changes != seen, timeout=seconds)
             return self._changes
 
-    def _work(self, number: int, make: Callable[[], Iterator[Survey]]) -> None:
+    def _work(self, number: int, make: Callable[[], Records]) -> None:
         def wanted() -> bool:
             return self._moment.number == number and self._moment.at_work
 
@@ -114,17 +116,18 @@ class SurveySession:
             with self._gate.place(wanted, tell) as inside:
                 if inside:
                     self._set(number, phase="preparing", place=0)
-                    self._measure(number, make(), wanted)
+                    with closing(make()) as records:
+                        self._measure(number, records, wanted)
         except RecmasError as error:
             self._set(number, phase="failed", error=str(error))
         except Exception:
             _log.exception("a survey failed")
             self._set(number, phase="failed")
 
-    def _measure(self, number: int, records: Iterator[Survey], wanted: Callable[[], bool]) -> None:
+    def _measure(self, number: int, records: Records, wanted: Callable[[], bool]) -> None:
         for survey in records:
             if not wanted():
-                return  # the records' generator goes with this frame, and with it the caches of its runs
+                return
             self._set(number, phase="running", survey=survey)
         self._set(number, phase="done")
 

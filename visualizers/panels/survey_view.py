@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WAYS = ("single", "text", "latent")
 _COSTS: tuple[Cost, ...] = ("tokens", "steps", "seconds")
+_ENOUGH = 6  # questions, before a bootstrap's interval is worth showing
 _HEADS = ("way", "accuracy", "tokens", "steps", "time")
 
 
@@ -57,7 +58,7 @@ def survey_panels(words: Words, moment: SurveyMoment) -> SurveyPanels:
         status=status_html(says(words, moment), error=moment.phase == "failed"),
         figure=figure(words, found, str(moment.number)) if found is not None else "",
         caption=caption(words, found) if found is not None and shown else "",
-        table=tables(words, found),
+        table=measured_html(words, found),
         start=not moment.at_work,
         stop=moment.at_work,
     )
@@ -103,16 +104,11 @@ def caption(words: Words, found: Survey) -> str:
     return f'<p class="recmas-hint">{escape(text)} {escape(single)}</p>'
 
 
-def tables(words: Words, found: Survey | None) -> str:
-    """Costs and ratios as measured, and what the paper reports: two groups, told apart."""
+def measured_html(words: Words, found: Survey | None) -> str:
+    """Costs and ratios as measured here, with the paper's beside them in their own column."""
     here = "" if found is None or not found.outcomes else f"{_costs(words, found)}{_ratios(words, found)}"
     empty = f'<p class="recmas-empty">{escape(words("compare.survey.empty"))}</p>'
-    return (
-        f'<section class="recmas-measured"><h3 class="recmas-h3">{escape(words("compare.here.title"))}</h3>'
-        f"{here or empty}</section>"
-        f'<section class="recmas-reported"><h3 class="recmas-h3">{escape(words("compare.paper.title"))}</h3>'
-        f"{_reported(words)}</section>"
-    )
+    return f'<h3 class="recmas-h3">{escape(words("compare.here.title"))}</h3>{here or empty}'
 
 
 def _costs(words: Words, found: Survey) -> str:
@@ -165,14 +161,15 @@ def _ratios(words: Words, found: Survey) -> str:
 def _times(found: Estimate | None) -> str:
     if found is None:
         return "–"
-    return f"<b>{found.value:.2f}</b> <span>{found.low:.2f}–{found.high:.2f}, n = {found.n}</span>"
+    spread = f"{found.low:.2f}–{found.high:.2f}, " if found.n >= _ENOUGH else ""
+    return f"<b>{found.value:.2f}</b> <span>{spread}n = {found.n}</span>"
 
 
 def _points_more(words: Words, found: Estimate | None) -> str:
     if found is None:
         return "–"
-    numbers = (found.value, found.low, found.high)
-    value, low, high = (words("compare.ratios.points", n=f"{100 * each:+.1f}") for each in numbers)
+    numbers = (f"{100 * each:+.1f}".replace("-", "−") for each in (found.value, found.low, found.high))
+    value, low, high = (words("compare.ratios.points", n=each) for each in numbers)
     return f"<b>{escape(value)}</b> <span>{escape(low)} … {escape(high)}, n = {found.n}</span>"
 
 
@@ -182,7 +179,8 @@ def _of_paper(words: Words, cost: str) -> str:
     return "–" if found is None else f"{found[0]:.2f}–{found[1]:.2f}"
 
 
-def _reported(words: Words) -> str:
+def reported_html(words: Words) -> str:
+    """What the paper reports of its own agents."""
     (slow, fast), (few, fewer) = PAPER.faster, PAPER.fewer
     items = (
         words("compare.paper.accuracy", gain=PAPER.gain, benchmarks=PAPER.benchmarks),
@@ -191,4 +189,5 @@ def _reported(words: Words) -> str:
     )
     listed = "".join(f"<li>{escape(item)}</li>" for item in items)
     said = words("compare.paper.caption", source=SOURCE)
-    return f'<ul>{listed}</ul><p class="recmas-hint">{escape(said)}</p>'
+    title = escape(words("compare.paper.title"))
+    return f'<h3 class="recmas-h3">{title}</h3><ul>{listed}</ul><p class="recmas-hint">{escape(said)}</p>'
