@@ -237,7 +237,7 @@ class Held:
 def test_a_survey_runs_to_its_end_and_finds_what_evaluate_finds(entry: Entry) -> None:
     session = SurveySession(Gate(1))
     assert session.moment.phase == "idle"
-    session.begin(lambda: records(entry))
+    session.begin("Tiny", lambda: records(entry))
     wait(session, lambda: session.moment.phase == "done")
     found = session.moment.survey
     assert found is not None
@@ -252,7 +252,7 @@ def test_two_survey_at_once_and_a_third_is_told_its_place(entry: Entry, visitors
     held = [Held(entry) for _ in range(3)]
     sessions = [visitors.get(key).survey for key in ("one", "two", "three")]
     for session, each in zip(sessions, held, strict=True):
-        session.begin(each.make)
+        session.begin("Tiny", each.make)
         if session is not sessions[2]:
             wait(session, lambda session=session: session.moment.phase == "running")  # type: ignore[misc]
     wait(sessions[2], lambda: sessions[2].moment.place == 1)
@@ -267,26 +267,26 @@ def test_two_survey_at_once_and_a_third_is_told_its_place(entry: Entry, visitors
 
 def test_stopping_keeps_what_was_measured_and_closes_the_records(entry: Entry) -> None:
     session, held = SurveySession(Gate(1)), Held(entry)
-    session.begin(held.make)
+    session.begin("Tiny", held.make)
     wait(session, lambda: session.moment.survey is not None)
     session.stop()
     held.free.set()
     assert session.moment.phase == "stopped"
     assert session.moment.survey is not None
     wait(session, lambda: held.closed)
-    session.begin(lambda: records(entry))
+    session.begin("Tiny", lambda: records(entry))
     wait(session, lambda: session.moment.phase == "done")
 
 
 def test_whoever_has_gone_surveys_no_more(entry: Entry, visitors: Visitors) -> None:
     session, held = visitors.get("gone").survey, Held(entry)
-    session.begin(held.make)
+    session.begin("Tiny", held.make)
     wait(session, lambda: session.moment.survey is not None)
     visitors.close("gone")
     held.free.set()
     wait(session, lambda: held.closed)
     with pytest.raises(rm.BadInput, match="over"):
-        session.begin(held.make)
+        session.begin("Tiny", held.make)
 
 
 def test_a_survey_that_fails_says_why(entry: Entry) -> None:
@@ -295,7 +295,7 @@ def test_a_survey_that_fails_says_why(entry: Entry) -> None:
         yield
 
     session = SurveySession(Gate(1))
-    session.begin(broken)
+    session.begin("Tiny", broken)
     wait(session, lambda: session.moment.phase == "failed")
     assert "Mend it" in survey_panels(ENGLISH, session.moment).status
 

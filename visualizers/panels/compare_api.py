@@ -104,7 +104,7 @@ class CompareApi:
             if self._shelf.catalogue.task(lineup) is None:
                 raise BadInput("system", "has no questions of its own to be measured on", "Choose an embedded one.")
             session = SurveySession(self._visitors.surveys)
-            session.begin(lambda: sample.records(self._entry(lineup)))
+            session.begin(lineup.system, lambda: sample.records(self._entry(lineup)))
             try:
                 yield from _streamed(session)
             finally:

@@ -8,6 +8,7 @@ from recmas_core.patterns import Place
 from recmas_core.records import TurnDone, TurnStart
 from visualizers.figures.columns import ColumnTurn, column_html
 from visualizers.figures.meters import Meter
+from visualizers.names import named_pattern
 from visualizers.panels.compare_race import Lane
 from visualizers.panels.moments import Scene, scene
 from visualizers.panels.numbers import is_right, short
@@ -24,7 +25,7 @@ def empty_html(words: Words, way: str) -> str:
 def lane_html(words: Words, lane: Lane) -> str:
     """A column of a run, or of the beginning of one."""
     way, trace = lane.way, lane.trace
-    view = scene(lane.pattern, trace, None, way.rounds)
+    view = scene(lane.pattern, trace, None, way.rounds, words)
     meters, turns = list(_meters(words, lane)), list(_turns(words, lane, view))
     return column_html(words(f"compare.ways.{way.name}"), _about(words, lane), meters, turns)
 
@@ -32,7 +33,7 @@ def lane_html(words: Words, lane: Lane) -> str:
 def _about(words: Words, lane: Lane) -> str:
     if not lane.single:
         return words(f"compare.about.{lane.way.name}")
-    return words("compare.about.taught") if lane.taught else words("compare.about.decoder", agent=_decoder(lane))
+    return words("compare.about.taught") if lane.taught else words("compare.about.decoder", agent=_decoder(words, lane))
 
 
 def _meters(words: Words, lane: Lane) -> Iterator[Meter]:
@@ -79,7 +80,7 @@ def _turns(words: Words, lane: Lane, view: Scene) -> Iterator[ColumnTurn]:
 def _who(words: Words, lane: Lane, view: Scene, place: Place) -> str:
     if not lane.single:
         return view.title(place.role)
-    return words("compare.columns.alone") if lane.taught else _decoder(lane)
+    return words("compare.columns.alone") if lane.taught else _decoder(words, lane)
 
 
 def _colour(lane: Lane, place: Place) -> str:
@@ -88,5 +89,6 @@ def _colour(lane: Lane, place: Place) -> str:
     return NEUTRAL if lane.taught else role_colour(lane.whole, lane.whole.decoder)
 
 
-def _decoder(lane: Lane) -> str:
-    return next(role.title for role in lane.whole.roles if role.name == lane.whole.decoder)
+def _decoder(words: Words, lane: Lane) -> str:
+    whole = named_pattern(lane.whole, words)
+    return next(role.title for role in whole.roles if role.name == whole.decoder)

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from visualizers.names import named_pattern
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.choices import Choices
 from visualizers.panels.compare_columns import lane_html
@@ -19,6 +20,7 @@ from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import say_error, status_html
 from visualizers.panels.survey_sample import Sample
 from visualizers.panels.survey_view import SURVEY_OUTPUTS, survey_panels
+from visualizers.panels.titles import offer_title
 from visualizers.panels.visitors import Visitor, Visitors
 from visualizers.panels.wanted import is_borrowed
 from visualizers.words import Words
@@ -99,7 +101,7 @@ class Compare:
             self._visitors.close(str(request.session_hash))  # the tab went away
             raise
         except Exception as error:
-            yield gr.skip(), status_html(say_error(error), error=True), *_skipped(3)
+            yield gr.skip(), status_html(say_error(error, self._words), error=True), *_skipped(3)
         yield _skipped(5)  # gradio sends the last values once more
 
     def halt(self, request: gr.Request) -> str:
@@ -117,7 +119,7 @@ class Compare:
             else:
                 sample = Sample.read(size, timed, rounds, chosen.thoughts, chosen.seed)
                 shelf, lineup = self._shelf_of(visitor), visitor.lineup
-                visitor.survey.begin(lambda: sample.records(shelf.entry(lineup)))
+                visitor.survey.begin(self._title(visitor), lambda: sample.records(shelf.entry(lineup)))
                 yield self._which(visitor, chosen), *_skipped(len(SURVEY_OUTPUTS))
                 for panels in self._followed(request, visitor):
                     yield gr.skip(), *panels
@@ -125,7 +127,7 @@ class Compare:
             self._visitors.close(str(request.session_hash))  # the tab went away
             raise
         except Exception as error:
-            yield gr.skip(), status_html(say_error(error), error=True), *_skipped(len(SURVEY_OUTPUTS) - 1)
+            yield gr.skip(), status_html(say_error(error, self._words), error=True), *_skipped(len(SURVEY_OUTPUTS) - 1)
         yield _skipped(1 + len(SURVEY_OUTPUTS))
 
     def stop(self, request: gr.Request) -> Outputs:
@@ -158,20 +160,24 @@ class Compare:
 
     def _which(self, visitor: Visitor, chosen: Chosen) -> str:
         """One line: which system is compared, and on what."""
-        words, catalogue, lineup = self._words, visitor.belongings.catalogue, visitor.lineup
-        offer, pattern = catalogue.offer(lineup.system), catalogue.pattern(lineup.system)
-        name = offer.title if offer.cast else pattern.title
-        if lineup.links:
-            name = words("compare.question.links", system=name, links=lineup.links)
-        elif offer.cast and not catalogue.is_own(lineup):
-            name = words("compare.question.cast", system=name)
-        said = words(
-            "compare.question.which", system=name, question=short(str(chosen.question), 90), rounds=chosen.rounds,
-            thoughts=chosen.thoughts, seed=chosen.seed,
+        said = self._words(
+            "compare.question.which", system=self._title(visitor), question=short(str(chosen.question), 90),
+            rounds=chosen.rounds, thoughts=chosen.thoughts, seed=chosen.seed,
         )  # fmt: skip
         refused = self._refused(visitor) or self._refused(visitor, survey=True)
         more = f' <span class="recmas-outside">{escape(refused)}</span>' if refused else ""
         return f'<p class="recmas-hint">{escape(said)}{more}</p>'
+
+    def _title(self, visitor: Visitor) -> str:
+        """What is compared: the system looked at, with its agents and links."""
+        words, catalogue, lineup = self._words, visitor.belongings.catalogue, visitor.lineup
+        offer, pattern = catalogue.offer(lineup.system), catalogue.pattern(lineup.system)
+        name = offer_title(offer, words) if offer.cast else named_pattern(pattern, words).title
+        if lineup.links:
+            return words("compare.question.links", system=name, links=lineup.links)
+        if offer.cast and not catalogue.is_own(lineup):
+            return words("compare.question.cast", system=name)
+        return name
 
     def _refused(self, visitor: Visitor, *, survey: bool = False) -> str:
         """Why what the visitor looks at cannot be compared here, or not surveyed; "" if it can."""

@@ -28,6 +28,7 @@ class SurveyMoment:
     Attributes:
         phase: How it stands.
         number: Counts this visitor's surveys.
+        title: What is surveyed.
         place: Place in the queue, from 1, while waiting.
         survey: What is measured so far; None before the first record.
         error: Why it failed, in words; "" where nobody foresaw it.
@@ -35,6 +36,7 @@ class SurveyMoment:
 
     phase: Phase = "idle"
     number: int = 0
+    title: str = ""
     place: int = 0
     survey: Survey | None = None
     error: str = ""
@@ -63,10 +65,11 @@ class SurveySession:
         with self._state:
             return self._moment
 
-    def begin(self, make: Callable[[], Records]) -> None:
+    def begin(self, title: str, make: Callable[[], Records]) -> None:
         """Begin a survey.
 
         Args:
+            title: What is surveyed.
             make: Gives its records; called in the survey's own thread, once it may work.
 
         Raises:
@@ -76,7 +79,7 @@ class SurveySession:
             if self.closed:
                 raise BadInput("session", "is over", "Reload the page.")
             number = self._moment.number + 1
-            self._moment = SurveyMoment("waiting", number)
+            self._moment = SurveyMoment("waiting", number, title)
             self._tell()
         threading.Thread(target=self._work, args=(number, make), name="survey", daemon=True).start()
 

@@ -57,7 +57,7 @@ def survey_panels(words: Words, moment: SurveyMoment) -> SurveyPanels:
     return SurveyPanels(
         status=status_html(says(words, moment), error=moment.phase == "failed"),
         figure=figure(words, found, str(moment.number)) if found is not None else "",
-        caption=caption(words, found) if found is not None and shown else "",
+        caption=caption(words, found, moment.title) if found is not None and shown else "",
         table=measured_html(words, found),
         start=not moment.at_work,
         stop=moment.at_work,
@@ -96,11 +96,11 @@ def _points(found: Survey, way: str) -> Iterator[tuple[int, Any]]:
             yield score.rounds, score
 
 
-def caption(words: Words, found: Survey) -> str:
+def caption(words: Words, found: Survey, title: str) -> str:
     """What the figure shows and how it was computed."""
     asked = min(score.n for score in found.scores)
     single = words("compare.survey.at_once" if found.at_once else "compare.survey.by_itself")
-    text = words("compare.survey.caption", n=asked, of=len(found.examples), system=found.system)
+    text = words("compare.survey.caption", n=asked, of=len(found.examples), system=title)
     return f'<p class="recmas-hint">{escape(text)} {escape(single)}</p>'
 
 
