@@ -31,6 +31,9 @@ from recmas_core.released.styles import PREFIX
 from recmas_core.secrets import every_handler, guard_handlers
 from visualizers.panels.api import Api
 from visualizers.panels.catalogue import Catalogue, read_catalogue
+from visualizers.panels.compare import build_compare
+from visualizers.panels.compare_api import CompareApi
+from visualizers.panels.compare_handlers import Compare
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.head import head_html
@@ -139,6 +142,7 @@ def build_page(
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         TrainApi(shelf, visitors).register()
+        CompareApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
         _tabs(demo, Parts(shelf, shell, visitors, allowance, first, english))
     for words in others:
@@ -156,6 +160,8 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
             explore = build_explore(
                 demo, shelf, Explore(shelf, visitors, words), shell, parts.allowance, parts.first, words
             )
+        with gr.Tab(words("page.tabs.compare"), id="compare") as tab:
+            build_compare(tabs, tab, Compare(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
 

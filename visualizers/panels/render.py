@@ -102,7 +102,7 @@ def strip(view: Scene, notes: Notes | None) -> str:
             title=view.title(place.role),
             colour=role_colour(view.pattern, place.role),
             state="done" if turn is not None else "running" if place.turn in begun else "waiting",
-            saying="" if notes is None else _saying(view, notes, place, turn, answer),
+            saying="" if notes is None else turn_says(view, notes, place, turn, answer),
             decodes=place.decodes,
             selected=place.turn in shown,
             stage=place.stage,
@@ -112,7 +112,7 @@ def strip(view: Scene, notes: Notes | None) -> str:
     return turn_strip_html([item(place) for place in view.places], view.words)
 
 
-def _saying(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: str | None) -> str:
+def turn_says(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: str | None) -> str:
     """What a turn says, in its own words: the likeliest word of each thought, the decoded text, or the answer."""
     if place.decodes and answer is not None:
         return answer

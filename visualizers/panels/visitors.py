@@ -11,13 +11,16 @@ from typing import Any
 
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
+from visualizers.panels.compare_race import Say
 from visualizers.panels.gate import Gate
 from visualizers.panels.pen import Pen
 from visualizers.panels.session import Session
 from visualizers.panels.spread import Shown
+from visualizers.panels.survey_session import SurveySession
 from visualizers.panels.train_session import TrainSession
 
 TRAININGS = 2  # at once on one machine: the page has to go on answering
+SURVEYS = 2  # at once on one machine, beside the trainings
 _DESKS = 16  # line-ups of one visitor whose last run is kept; each holds a trace and the caches of a paused run
 
 
@@ -37,21 +40,30 @@ class Visitor:
     Args:
         board: What everybody can choose.
         gate: Lets a few visitors' trainings work at once.
+        surveys: Lets a few visitors' surveys work at once.
         clock: Seconds, monotonic; for tests.
 
     Attributes:
         belongings: What is this visitor's alone.
         training: Their training.
+        race: Their say in the three columns of the Compare tab.
+        survey: Their survey.
         pen: Held by whoever draws their stage.
         opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
     """
 
     def __init__(
-        self, board: Board, *, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        board: Board,
+        *,
+        gate: Gate | None = None,
+        surveys: Gate | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         catalogue = board.catalogue
         self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
+        self.race, self.survey = Say(), SurveySession(surveys or Gate(1))
         self.shown_map: Shown | None = None
         self.pen = Pen()
         self.opening = False
@@ -135,6 +147,8 @@ class Visitor:
         for session in desks:
             session.close()
         self.training.close()
+        self.race.close()
+        self.survey.close()
         self.belongings.close()
 
     @property
@@ -169,6 +183,7 @@ class Visitors:
         limit: Most visitors kept.
         keep: Seconds after their last use for which a visitor is kept.
         trainings: How many of them train at once; others wait.
+        surveys: How many of them survey at once; others wait.
         clock: Seconds, monotonic; for tests.
     """
 
@@ -179,10 +194,11 @@ class Visitors:
         limit: int = 256,
         keep: float = 3600.0,
         trainings: int = TRAININGS,
+        surveys: int = SURVEYS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._board, self._limit, self._keep, self._clock = board, limit, keep, clock
-        self.gate = Gate(trainings)
+        self.gate, self.surveys = Gate(trainings), Gate(surveys)
         self._lock = threading.Lock()
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
 
@@ -192,7 +208,7 @@ class Visitors:
             visitor = self._visitors.get(key)
             if visitor is None:
                 visitor = self._visitors[key] = Visitor(
-                    self._board, gate=self.gate, clock=self._clock
+                    self._board, gate=self.gate, surveys=self.surveys, clock=self._clock
                 )
             visitor.used = self._clock()
             self._visitors.move_to_end(key)
