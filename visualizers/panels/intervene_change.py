@@ -76,6 +76,8 @@ class Filled:
 
     Attributes:
         kind, which, receiver, strength, factor, question, text: The fields of these names.
+        donor: The other question of the counterfactual patch.
+        lens: The 0-based thought to read at every layer.
         ticked: The 0-based thoughts that are ticked; None before anybody could tick.
     """
 
@@ -86,10 +88,12 @@ class Filled:
     factor: str = "0.5"
     question: str = ""
     text: str = ""
+    donor: str = ""
+    lens: str = "0"
     ticked: frozenset[int] | None = None
 
 
-_FIELDS = ("kind", "which", "receiver", "strength", "factor", "question", "text")
+_FIELDS = ("kind", "which", "receiver", "strength", "factor", "question", "text", "donor", "lens")
 
 
 def read_filled(sent: Any) -> Filled:

@@ -17,7 +17,8 @@ from visualizers.panels.entry import Entry
 from visualizers.panels.intervene_form import form_html, say_change, where
 from visualizers.panels.intervene_map import branch_map, branch_role
 from visualizers.panels.intervene_pairs import changed_turns, turn_pairs
-from visualizers.panels.intervene_session import BRANCH, Branch, InterveneMoment, Origin
+from visualizers.panels.intervene_sections import sections
+from visualizers.panels.intervene_session import Branch, InterveneMoment, Origin
 from visualizers.panels.mapview import radios
 from visualizers.panels.moments import scene
 from visualizers.panels.numbers import is_right, short
@@ -45,6 +46,11 @@ class IntervenePanels:
     go: Any
     stop: Any
     forget: Any
+    influence: Any = ""
+    patch: Any = ""
+    layers: Any = ""
+    settle: Any = ""
+    curves: Any = ""
 
     def changes(self, before: IntervenePanels | None) -> tuple[Any, ...]:
         """The values that differ from what was sent before; all others are left alone."""
@@ -84,6 +90,7 @@ def intervene_panels(
     """
     pattern, run, branch = entry.system.pattern, origin.trace, moment.branch
     role = branch_role(pattern, run, branch, moment.map_of)
+    more = sections(moment, origin, entry, words)
     panel = branch_map(entry, pattern, run, branch, role, own, words)
     view = scene(pattern, run, Cursor(moment.turn), run.config.rounds)
     return IntervenePanels(
@@ -100,14 +107,15 @@ def intervene_panels(
         go=moment.work is None,
         stop=moment.work is not None,
         forget=any(each.done for each in moment.branches),
-    )
+        influence=more.influence, patch=more.patch, layers=more.layers, settle=more.settle, curves=more.curves,
+    )  # fmt: skip
 
 
 def says(moment: InterveneMoment, pattern: Pattern, words: Words) -> str:
     """What goes on, in one sentence."""
     work, origin, branch = moment.work, moment.origin, moment.branch
-    if work is not None and work.name == BRANCH:
-        return words("intervene.says.branch", done=work.done, of=work.of)
+    if work is not None:
+        return words(f"intervene.doing.{work.name}", done=work.done, of=work.of)
     if moment.said:
         return moment.said
     if origin is None or branch is None or not branch.done:
