@@ -39,7 +39,7 @@ class Page:
 
     def __init__(self, shelf: Shelf) -> None:
         self.visitors = Visitors(shelf.board)
-        self.explore = Explore(shelf, self.visitors)
+        self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.intervene = Intervene(shelf, self.visitors, ENGLISH)
         self.system = shelf.entry(shelf.first).system
         self.request: Any = gr.Request(session_hash="visitor")

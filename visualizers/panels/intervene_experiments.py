@@ -82,7 +82,7 @@ class Experiments:
             session.fill(replace(filled, donor=donor))
             session.find(session.moment.epoch, PATCH, FoundPatch(turn, donor, implied))
         except Exception as error:
-            session.say(say_error(error), bad=True)
+            session.say(say_error(error, self._tab.words), bad=True)
         return self._tab.drawn(visitor)
 
     def patch(self, request: gr.Request, sent: Any) -> Iterator[Outputs]:
@@ -184,7 +184,7 @@ class Experiments:
             self._tab.leave(request)
             raise
         except Exception as error:
-            _failed(session, epoch, say_error(error))
+            _failed(session, epoch, say_error(error, self._tab.words))
         yield from self._tab.last(visitor)
 
 

@@ -62,7 +62,7 @@ class Intervene:
                 time.sleep(DRAWN_EVERY)
             yield from self.last(visitor)
         except Exception as error:
-            yield self.said(say_error(error))
+            yield self.said(say_error(error, self.words))
             yield unchanged()
 
     def here(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
@@ -90,7 +90,7 @@ class Intervene:
             self.leave(request)
             raise
         except Exception as error:
-            visitor.intervening.say(say_error(error), bad=True)
+            visitor.intervening.say(say_error(error, self.words), bad=True)
             yield from self.last(visitor)
 
     def pick(self, event: gr.EventData, request: gr.Request, sent: Any) -> Outputs:
@@ -160,7 +160,7 @@ class Intervene:
             self.leave(request)
             raise
         except Exception as error:
-            message = say_error(error)
+            message = say_error(error, self.words)
             if epoch is None or session.stop(epoch):
                 session.say(message, bad=True)
         yield from self.last(visitor)
@@ -189,7 +189,7 @@ class Intervene:
         try:
             return self.panels(visitor).changes(None)
         except Exception as error:
-            return self.said(say_error(error))
+            return self.said(say_error(error, self.words))
 
     def panels(self, visitor: Visitor, *, running: str = "") -> IntervenePanels:
         """The tab as it is now; `running` says how far a run has come that is being made to work upon."""
@@ -257,7 +257,7 @@ class Intervene:
             visitor.intervening.fill(read_filled(sent))
             change(visitor.intervening)
         except Exception as error:
-            return self.said(say_error(error))
+            return self.said(say_error(error, self.words))
         return self.drawn(visitor)
 
     def last(self, visitor: Visitor) -> Iterator[Outputs]:

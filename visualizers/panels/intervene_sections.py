@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from recmas_core.patterns import Pattern
 from visualizers.figures.probe_table import shown_word
 from visualizers.panels.intervene_change import MAX_TEXT
 from visualizers.panels.intervene_found import (
@@ -44,9 +45,11 @@ class Sections:
     curves: Any
 
 
-def sections(moment: InterveneMoment, origin: Origin, entry: Entry, words: Words) -> Sections:
-    """All sections at a moment."""
-    pattern, run, task = entry.system.pattern, origin.trace, entry.system.task
+def sections(
+    moment: InterveneMoment, origin: Origin, entry: Entry, pattern: Pattern, words: Words
+) -> Sections:
+    """All sections at a moment; `pattern` is the system's, with the page's names."""
+    run, task = origin.trace, entry.system.task
     weighed, patched = moment.found.get(INFLUENCE), moment.found.get(PATCH)
     read, settled = moment.found.get(LAYERS), moment.found.get(SETTLE)
     idle, settling = moment.work is None, moment.work is not None and moment.work.name == SETTLE
@@ -61,7 +64,7 @@ def sections(moment: InterveneMoment, origin: Origin, entry: Entry, words: Words
             patch_found(patched, pattern, origin, words) if isinstance(patched, FoundPatch) else "",
         ),
         layers=_section(
-            "layers", words, _layers_form(moment, origin, entry, words, idle=idle),
+            "layers", words, _layers_form(moment, origin, entry, pattern, words, idle=idle),
             layers_found(read, pattern, run, words) if isinstance(read, FoundLayers) else "",
         ),
         settle=_section(
@@ -109,7 +112,9 @@ def _patch_form(moment: InterveneMoment, words: Words, *, idle: bool, patching: 
     )
 
 
-def _layers_form(moment: InterveneMoment, origin: Origin, entry: Entry, words: Words, *, idle: bool) -> str:
+def _layers_form(
+    moment: InterveneMoment, origin: Origin, entry: Entry, pattern: Pattern, words: Words, *, idle: bool
+) -> str:
     turn = origin.trace.turns[moment.turn]
     chosen = moment.thought[1] if moment.thought is not None and moment.thought[0] == moment.turn else None
     step = str(chosen) if chosen is not None else moment.filled.lens
@@ -117,7 +122,7 @@ def _layers_form(moment: InterveneMoment, origin: Origin, entry: Entry, words: W
         (str(at), f"{at + 1} · {shown_word(entry.notes.says_of(turn.role, hidden)[0][0])}")
         for at, hidden in enumerate(turn.thoughts)
     ]
-    title = next(role.title for role in entry.system.pattern.roles if role.name == turn.role)
+    title = next(role.title for role in pattern.roles if role.name == turn.role)
     label = words("intervene.layers.thought", turn=turn.index + 1, round=turn.round, who=title)
     return (
         '<div class="recmas-form" data-form="layers"><label class="recmas-field"><span class="recmas-label">'
