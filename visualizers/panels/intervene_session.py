@@ -122,7 +122,10 @@ class InterveneSession:
         origin, lacks = origin_of(lineup, run)
         with self._state:
             before = self._moment
-            same = origin is not None and before.origin is not None and before.origin.trace is origin.trace
+            if origin is None:
+                same = before.origin is None and before.lacks == lacks
+            else:
+                same = before.origin is not None and before.origin.trace is origin.trace
             if not same:
                 filled = replace(before.filled, ticked=None, which="all", receiver="")
                 self._moment = InterveneMoment(origin, lacks, filled=filled, epoch=before.epoch + 1)
