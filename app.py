@@ -34,6 +34,7 @@ from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.head import head_html
+from visualizers.panels.influence_api import InfluenceApi
 from visualizers.panels.intervene import build_intervene
 from visualizers.panels.intervene_handlers import Intervene
 from visualizers.panels.offers import Offer, Wanted
@@ -142,6 +143,7 @@ def build_page(
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         TrainApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
+        InfluenceApi(shelf).register()
         _tabs(demo, Parts(shelf, shell, visitors, allowance, first, english))
     for words in others:
         with demo.route(words("page.language"), words.language, show_in_navbar=False):
