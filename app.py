@@ -37,6 +37,9 @@ from visualizers.panels.compare_handlers import Compare
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.head import head_html
+from visualizers.panels.influence_api import InfluenceApi
+from visualizers.panels.intervene import build_intervene
+from visualizers.panels.intervene_handlers import Intervene
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -144,6 +147,7 @@ def build_page(
         TrainApi(shelf, visitors).register()
         CompareApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
+        InfluenceApi(shelf).register()
         _tabs(demo, Parts(shelf, shell, visitors, allowance, first, english))
     for words in others:
         with demo.route(words("page.language"), words.language, show_in_navbar=False):
@@ -162,6 +166,8 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
             )
         with gr.Tab(words("page.tabs.compare"), id="compare") as tab:
             build_compare(tabs, tab, Compare(shelf, visitors, words), explore, shell)
+        with gr.Tab(words("page.tabs.intervene"), id="intervene") as tab:
+            build_intervene(tabs, tab, Intervene(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
 

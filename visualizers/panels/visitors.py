@@ -13,6 +13,7 @@ from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
 from visualizers.panels.compare_race import Say
 from visualizers.panels.gate import Gate
+from visualizers.panels.intervene_session import InterveneSession
 from visualizers.panels.pen import Pen
 from visualizers.panels.session import Session
 from visualizers.panels.spread import Shown
@@ -49,6 +50,8 @@ class Visitor:
         race: Their say in the three columns of the Compare tab.
         survey: Their survey.
         pen: Held by whoever draws their stage.
+        intervening: What they do to their run on the Intervene tab.
+        intervening_pen: Held by whoever draws that tab.
         opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
     """
@@ -66,6 +69,7 @@ class Visitor:
         self.race, self.survey = Say(), SurveySession(surveys or Gate(1))
         self.shown_map: Shown | None = None
         self.pen = Pen()
+        self.intervening, self.intervening_pen = InterveneSession(), Pen()
         self.opening = False
         self._clock, self._lock = clock, threading.Lock()
         self._system = catalogue.systems[0]
@@ -149,6 +153,7 @@ class Visitor:
         self.training.close()
         self.race.close()
         self.survey.close()
+        self.intervening.close()
         self.belongings.close()
 
     @property
