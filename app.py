@@ -34,6 +34,8 @@ from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.head import head_html
+from visualizers.panels.intervene_api import InterveneApi
+from visualizers.panels.mcp_tools import can_serve_tools, limit_tools
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -65,6 +67,7 @@ class Options:
             only this machine reaches the page, else nothing.
         folder: The only folder whose models visitors may name; None for any where only this machine reaches the page.
         task, device, weights: How the first system is opened, if it is one of the public release.
+        mcp: Whether language models may call the page's tools.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +81,7 @@ class Options:
     task: str = "math"
     device: str | None = None
     weights: str = "bfloat16"
+    mcp: bool = True
 
     @property
     def private(self) -> bool:
@@ -138,6 +142,7 @@ def build_page(
     title = english("page.title")
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
+        InterveneApi(shelf).register()
         TrainApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
         _tabs(demo, Parts(shelf, shell, visitors, allowance, first, english))
@@ -182,8 +187,10 @@ def serve(options: Options) -> None:
         run_history=False,
         max_threads=80,
         ssr_mode=False,
+        mcp_server=options.mcp,
         prevent_thread_lock=True,
     )
+    limit_tools(demo)
     shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
     # the operator waits for it too: no visitor who leaves stops it
     waiting = nullcontext() if wanted is None else shelf.waiting(shelf.open(wanted))
@@ -260,6 +267,10 @@ def read_options(arguments: list[str] | None = None) -> Options:
     )  # fmt: skip
     parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
+    parser.add_argument(
+        "--no-mcp", dest="mcp", action="store_false", default=can_serve_tools(),
+        help="offer language models no tools (RECMAS_MCP=0)",
+    )  # fmt: skip
     return Options(**vars(parser.parse_args(arguments)))
 
 
