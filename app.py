@@ -34,7 +34,9 @@ from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.head import head_html
+from visualizers.panels.intervene import build_intervene
 from visualizers.panels.intervene_api import InterveneApi
+from visualizers.panels.intervene_handlers import Intervene
 from visualizers.panels.mcp_tools import can_serve_tools, limit_tools
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
@@ -159,6 +161,8 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
         with gr.Tab(words("page.tabs.explore"), id="explore"):
             explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, parts.allowance, parts.first)
+        with gr.Tab(words("page.tabs.intervene"), id="intervene") as tab:
+            build_intervene(tabs, tab, Intervene(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors), explore, shell)
 

@@ -106,13 +106,13 @@ class Api:
         Closing the stream (`job.cancel()` in Python) ends the run. /solve runs the same and gives the result at once.
 
         Args:
-            question: The question. An embedded system knows one little world: /sample gives questions of it.
+            question: The question, e.g. "start 7 s1 + 3 s2 * 7 s3 - 4" for "sequential"; /sample gives more.
             rounds: Recursion rounds, 1 to 6: how often the loop of agents is gone through.
             thoughts: Latent thoughts per turn, 1 to 80; null for as many as these agents were taught.
             seed: Seed of what is sampled, 0 or more. With a temperature of 0, the default, nothing is.
             mode: "latent" passes hidden states from agent to agent; "text" passes text, the baseline.
-            system: Name of the system, as /status lists them; "" for the one shown first.
-            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; keys as "choices" of /status.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
+            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; /status lists the keys.
             tools: Whether agents that have tools may call them.
 
         Returns:
@@ -149,16 +149,18 @@ class Api:
 
         The agents of a recursive multi-agent system pass latent thoughts (hidden states) instead of text, round after
         round; the last agent of the last round writes the answer. The result has the answer and, turn by turn, the
-        word that each thought comes nearest to saying, by the agent's own head.
+        word that each thought comes nearest to saying, by the agent's own head. Each embedded system knows one little
+        world and nothing else. "sequential": "start 7 s1 + 3 s2 * 7 s3 - 4"; "mixture": "s1 7 + 8 + 9 s2 max with 5";
+        "distillation": "p1 2 chlorine p2 9 copper"; "deliberation": "What is 88, and 27?".
 
         Args:
-            question: The question. An embedded system knows one little world: /sample gives questions of it.
+            question: The question, e.g. "start 7 s1 + 3 s2 * 7 s3 - 4" for "sequential"; /sample gives more.
             rounds: Recursion rounds, 1 to 6: how often the loop of agents is gone through.
             thoughts: Latent thoughts per turn, 1 to 80; null for as many as these agents were taught.
             seed: Seed of what is sampled, 0 or more. With a temperature of 0, the default, nothing is.
             mode: "latent" passes hidden states from agent to agent; "text" passes text, the baseline.
-            system: Name of the system, as /status lists them; "" for the one shown first.
-            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; keys as "choices" of /status.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
+            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; /status lists the keys.
             tools: Whether agents that have tools may call them.
 
         Returns:
@@ -194,7 +196,7 @@ class Api:
 
         Args:
             seed: Which question, 0 or more: the same seed gives the same one.
-            system: Name of the system, as /status lists them; "" for the one shown first.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
 
         Returns:
             question: the question
@@ -224,14 +226,14 @@ class Api:
         speak from there.
 
         Args:
-            question: The question. An embedded system knows one little world: /sample gives questions of it.
+            question: The question, e.g. "start 7 s1 + 3 s2 * 7 s3 - 4" for "sequential"; /sample gives more.
             turn: Which turn of the run, from 0. With three agents turn 4 is the second agent's in round 2.
             step: Which thought of the turn, from 0.
             rounds: Recursion rounds of the run, 1 to 6.
             thoughts: Latent thoughts per turn, 1 to 80; null for as many as these agents were taught.
             seed: Seed of what is sampled, 0 or more. With a temperature of 0, the default, nothing is.
-            system: Name of the system, as /status lists them; "" for the one shown first.
-            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; keys as "choices" of /status.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
+            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; /status lists the keys.
 
         Returns:
             turn: as asked

@@ -56,7 +56,7 @@ class InterveneApi:
         was carried by the thoughts that were changed.
 
         Args:
-            question: The question. An embedded system knows one little world: /sample gives questions of it.
+            question: The question, e.g. "start 7 s1 + 3 s2 * 7 s3 - 4" for "sequential"; /sample gives more.
             turn: The turn whose thoughts are changed as it sends them, from 0; the last turn of a run sends none.
             kind: "zero", "noise" (added), "scale", "swap" (for another question's), "set" (to a text), or "cut".
             positions: Which of the turn's thoughts, from 0, e.g. [2]; null for all of them. "cut" takes all.
@@ -66,8 +66,8 @@ class InterveneApi:
             rounds: Recursion rounds of the run, 1 to 6.
             thoughts: Latent thoughts per turn, 1 to 80; null for as many as these agents were taught.
             seed: Seed of the noise and of what is sampled, 0 or more.
-            system: Name of the system, as /status lists them; "" for the one shown first.
-            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; keys as "choices" of /status.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
+            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; /status lists the keys.
             tools: Whether agents that have tools may call them.
 
         Returns:

@@ -119,8 +119,8 @@ class TrainApi:
 
         Args:
             course: What to train: "repair", "fast start", "from nothing", or a single stage; /courses lists them.
-            system: Name of the system, as /status lists them; "" for the one shown first.
-            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; keys as "choices" of /status.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
+            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; /status lists the keys.
             start_from: "as they are", "damaged", "random" or "random outer" links; "" for what the course is made for.
             sigma: Size of the noise on damaged links, in units of each weight's own spread, 0 to 10.
             variant: Form of new links: "released", the default, or another one of the paper's table.

@@ -12,6 +12,7 @@ from typing import Any
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
 from visualizers.panels.gate import Gate
+from visualizers.panels.intervene_session import InterveneSession
 from visualizers.panels.pen import Pen
 from visualizers.panels.session import Session
 from visualizers.panels.spread import Shown
@@ -43,6 +44,8 @@ class Visitor:
         belongings: What is this visitor's alone.
         training: Their training.
         pen: Held by whoever draws their stage.
+        intervening: What they do to their run on the Intervene tab.
+        intervening_pen: Held by whoever draws that tab.
         opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
     """
@@ -54,6 +57,7 @@ class Visitor:
         self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
         self.shown_map: Shown | None = None
         self.pen = Pen()
+        self.intervening, self.intervening_pen = InterveneSession(), Pen()
         self.opening = False
         self._clock, self._lock = clock, threading.Lock()
         self._system = catalogue.systems[0]
@@ -135,6 +139,7 @@ class Visitor:
         for session in desks:
             session.close()
         self.training.close()
+        self.intervening.close()
         self.belongings.close()
 
     @property
