@@ -37,7 +37,7 @@ from visualizers.panels.head import head_html
 from visualizers.panels.intervene import build_intervene
 from visualizers.panels.intervene_api import InterveneApi
 from visualizers.panels.intervene_handlers import Intervene
-from visualizers.panels.mcp_tools import can_serve_tools, limit_tools
+from visualizers.panels.mcp_tools import can_serve_tools, only_our_tools
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -181,20 +181,20 @@ def serve(options: Options) -> None:
     shelf, shell = Shelf(catalogue_of(options)), build_shell()
     demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
     prepare_zero()
-    demo.launch(
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
-        theme=shell.theme,
-        css=shell.css,
-        footer_links=[],
-        run_history=False,
-        max_threads=80,
-        ssr_mode=False,
-        mcp_server=options.mcp,
-        prevent_thread_lock=True,
-    )
-    limit_tools(demo)
+    with only_our_tools() if options.mcp else nullcontext():
+        demo.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            theme=shell.theme,
+            css=shell.css,
+            footer_links=[],
+            run_history=False,
+            max_threads=80,
+            ssr_mode=False,
+            mcp_server=options.mcp,
+            prevent_thread_lock=True,
+        )
     shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
     # the operator waits for it too: no visitor who leaves stops it
     waiting = nullcontext() if wanted is None else shelf.waiting(shelf.open(wanted))

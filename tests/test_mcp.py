@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +12,14 @@ from urllib.error import HTTPError
 
 import pytest
 from mcp import ClientSession
-from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.streamable_http import streamable_http_client as connected
 from mcp.types import CallToolResult, ListToolsResult
 
 import recmas_core as rm
 from app import read_options
-from recmas_core.tasks.chain import VOCABULARY
 from tests.browser.serving import page_server
+from visualizers.panels.api import Api
+from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.mcp_tools import TOOLS
 
 QUESTION = "start 7 s1 + 3 s2 * 7 s3 - 4"
@@ -38,10 +40,9 @@ def _ask(url: str, question: Any) -> Any:
     """What `question(session)` gives in a session with the page's tools."""
 
     async def ask() -> Any:
-        async with streamablehttp_client(f"{url}/gradio_api/mcp/") as (read, write, _):
-            async with ClientSession(read, write) as session:
-                await session.initialize()
-                return await question(session)
+        async with connected(f"{url}/gradio_api/mcp/") as (read, write, _), ClientSession(read, write) as it:
+            await it.initialize()
+            return await question(it)
 
     return asyncio.run(ask())
 
@@ -190,8 +191,14 @@ def test_errors_come_in_words(server: str, name: str, arguments: dict[str, Any],
     assert "Traceback" not in refused.content[0].text  # type: ignore[union-attr]
 
 
-def test_the_words_of_the_example_are_known(embedded: rm.System) -> None:
-    assert set(QUESTION.split()) <= set(VOCABULARY)
+def test_the_questions_a_tool_gives_as_examples_can_be_answered() -> None:
+    examples = dict(re.findall(r'"(\w+)": "([^"]+)"[;.]', " ".join((Api.solve.__doc__ or "").split())))
+    assert sorted(examples) == sorted(rm.embedded_systems())
+    for name, question in examples.items():
+        catalogue = read_catalogue()
+        task = catalogue.task(catalogue.lineup(name))
+        assert task is not None
+        assert task.read(question).answer, question
 
 
 def test_an_operator_can_offer_no_tools(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +206,8 @@ def test_an_operator_can_offer_no_tools(tmp_path: Any, monkeypatch: pytest.Monke
     assert not read_options(["--no-mcp"]).mcp
     monkeypatch.setenv("RECMAS_MCP", "0")
     assert not read_options([]).mcp
-    with page_server(tmp_path / "log") as url, pytest.raises(HTTPError) as refused:
+    with page_server(tmp_path / "log") as url:
         request = urllib.request.Request(f"{url}/gradio_api/mcp/", data=b"{}", method="POST")
-        urllib.request.urlopen(request)
+        with pytest.raises(HTTPError) as refused:
+            urllib.request.urlopen(request)
     assert refused.value.code in (404, 405)
