@@ -83,6 +83,13 @@ def page_theme() -> gr.themes.Base:
         block_label_text_color_dark="var(--recmas-muted)",
         block_info_text_color="var(--recmas-muted)",
         block_info_text_color_dark="var(--recmas-muted)",
+        body_text_color_subdued="var(--recmas-muted)",
+        body_text_color_subdued_dark="var(--recmas-muted)",
+        input_placeholder_color="var(--recmas-muted)",
+        input_placeholder_color_dark="var(--recmas-muted)",
+        input_background_fill_dark="var(--recmas-ground)",
+        button_primary_background_fill="var(--recmas-button)",
+        button_primary_background_fill_dark="var(--recmas-button)",
     )
 
 
