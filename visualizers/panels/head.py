@@ -11,7 +11,8 @@ def head_html(words: Words) -> str:
     """The head of the page in one language, with links to the others."""
     links = "".join(_link(words, language) for language in LANGUAGES)
     return (
-        f'<header class="recmas-head"><h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
+        f'<header class="recmas-head"><a class="recmas-skip" href="#recmas-stage">{escape(words("page.skip"))}</a>'
+        f'<h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
         f'<nav class="recmas-languages" aria-label="{escape(words("page.languages"))}">{links}</nav></header>'
     )
 

@@ -42,7 +42,7 @@ def build_shell() -> Shell:
     """
     folder = Path(tempfile.mkdtemp(prefix="recmas-page-"))
     shutil.copyfile(str(files("plotly") / "package_data" / "plotly.min.js"), folder / "plotly.min.js")
-    (folder / "page.js").write_text(_joined("plots.js", "page.js"), encoding="utf-8")
+    (folder / "page.js").write_text(_joined("plots.js", "page.js", "access.js"), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
         css=f"{stylesheet()}\n{_joined('page.css', 'train.css', 'intervene.css')}",
