@@ -40,7 +40,16 @@ from recmas_core.records import (
     TurnDone,
     TurnStart,
 )
-from recmas_core.settling import Likeness, RoundAnswer, Settled, answers_by_round, longer, longer_fork, settling
+from recmas_core.settling import (
+    Likeness,
+    RoundAnswer,
+    Settled,
+    answers_by_round,
+    longer,
+    longer_fork,
+    resting_round,
+    settling,
+)
 from recmas_core.system import System
 from recmas_core.tasks import TASKS, Example
 from recmas_core.training import (
@@ -68,6 +77,6 @@ __all__ = [
     "align_outer", "answers_by_round", "build_system", "cut_edits", "damaged", "donor_run", "embedded_agents",
     "embedded_systems", "fresh_links", "implied_answer", "influence", "influences", "layer_lens", "layer_lenses",
     "lens", "load_system", "longer", "longer_fork", "nearest", "patch", "patchable", "patches", "private_copy",
-    "settling", "speak", "teach_outer", "text_edits", "text_vectors", "text_words", "told", "train_inner",
-    "train_outer",
+    "resting_round", "settling", "speak", "teach_outer", "text_edits", "text_vectors", "text_words", "told",
+    "train_inner", "train_outer",
 ]  # fmt: skip

@@ -10,6 +10,11 @@ window.recmas = (() => {
   };
   const FIELDS = { "recmas-rounds": [1, 6], "recmas-thoughts": [1, 16], "recmas-seed": [0, 2147483647] };
 
+  /* The page is in the language of its head, whatever gradio says of it. */
+  function begin(element) {
+    document.documentElement.lang = element.querySelector("[data-language]").dataset.language;
+  }
+
   /* A piece of HTML whose buttons pick a moment. */
   function piece(element, trigger, watch) {
     element.addEventListener("click", (event) => {
@@ -68,11 +73,11 @@ window.recmas = (() => {
     watch("value", () => asDrawn(element));
   }
 
-  /* A form's values as JSON, "" while it is not there. */
-  function gather(name) {
-    const box = document.querySelector(`[data-form="${name}"]`), values = {};
-    if (!box) return "";
-    for (const field of box.querySelectorAll("[name]")) {
+  /* The values of forms as JSON, "" while none of them is there. */
+  function gather(...names) {
+    const boxes = names.map((name) => document.querySelector(`[data-form="${name}"]`)).filter((box) => box), values = {};
+    if (!boxes.length) return "";
+    for (const field of boxes.flatMap((box) => [...box.querySelectorAll("[name]")])) {
       values[field.name] = field.type === "checkbox" ? field.checked : field.value;
     }
     return JSON.stringify(values);
@@ -159,5 +164,5 @@ window.recmas = (() => {
   }
 
   document.addEventListener("keydown", pressed);
-  return { ...window.recmas, piece, fields, form, gather, watchIt, save, picture, label };
+  return { ...window.recmas, begin, piece, fields, form, gather, watchIt, save, picture, label };
 })();

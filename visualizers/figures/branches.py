@@ -119,5 +119,5 @@ def _said(said: Sequence[str], other: Sequence[str] | None, words: Words) -> str
 
 def _word(word: str, words: Words) -> str:
     if not word:
-        return f'<abbr title="{escape(words("intervene.turns.zero"))}">0⃗</abbr>'
+        return f'<abbr title="{escape(words("intervene.turns.zero"))}">∅</abbr>'
     return escape(shown_word(word))

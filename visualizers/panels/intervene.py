@@ -7,13 +7,14 @@ from typing import Any
 import gradio as gr
 
 from visualizers.panels.explore import LIMIT, ExplorePage
+from visualizers.panels.intervene_experiments import Experiments
 from visualizers.panels.intervene_handlers import Intervene
 from visualizers.panels.intervene_layout import intervening
 from visualizers.panels.intervene_view import OUTPUTS
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import Controls
 
-_GATHER = "() => recmas.gather('intervene')"  # the form's values, all at once, at the moment of pressing
+_GATHER = "() => recmas.gather('intervene', 'patch', 'layers')"  # all typed values at the moment of pressing
 
 
 def build_intervene(
@@ -35,11 +36,18 @@ def build_intervene(
     }  # fmt: skip
     common = private | {"inputs": parts.sent, "outputs": drawing, "js": _GATHER}
     tab.select(handlers.look, **common | {"concurrency_limit": None})
-    parts.go.click(handlers.run_on, **common)
+    experiments = Experiments(handlers)
+    for event, work in (
+        (parts.go.click, handlers.run_on), (parts.influence.weigh, experiments.weigh),
+        (parts.patch.once, experiments.patch), (parts.patch.many, experiments.patch_many),
+        (parts.layers.read, experiments.layers), (parts.settle.longer, experiments.settle),
+    ):  # fmt: skip
+        event(work, **common)
     for event, handler in (
         (parts.strip.pick, handlers.pick), (parts.form.sample, handlers.sample), (parts.kept.branch, handlers.show),
         (parts.map_of.imap, handlers.choose_map), (parts.forget.click, handlers.forget),
-        (parts.stop.click, handlers.stop),
+        (parts.stop.click, handlers.stop), (parts.influence.pick, handlers.pick),
+        (parts.patch.draw, experiments.draw), (parts.patch.halt, handlers.stop), (parts.settle.halt, handlers.stop),
     ):  # fmt: skip
         event(handlers.in_order(handler), **common)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from recmas_core.edits import cut_edits, text_edits
 from recmas_core.errors import BadInput
 from recmas_core.patterns import Pattern
 from recmas_core.records import Edit, RunConfig, Trace, check_question
@@ -75,6 +76,8 @@ class Filled:
 
     Attributes:
         kind, which, receiver, strength, factor, question, text: The fields of these names.
+        donor: The other question of the counterfactual patch.
+        lens: The 0-based thought to read at every layer.
         ticked: The 0-based thoughts that are ticked; None before anybody could tick.
     """
 
@@ -85,10 +88,12 @@ class Filled:
     factor: str = "0.5"
     question: str = ""
     text: str = ""
+    donor: str = ""
+    lens: str = "0"
     ticked: frozenset[int] | None = None
 
 
-_FIELDS = ("kind", "which", "receiver", "strength", "factor", "question", "text")
+_FIELDS = ("kind", "which", "receiver", "strength", "factor", "question", "text", "donor", "lens")
 
 
 def read_filled(sent: Any) -> Filled:
@@ -196,45 +201,20 @@ def _one(change: Change, system: System, config: RunConfig, donor: Trace | None)
 
 
 def _cut(change: Change, system: System, config: RunConfig, donor: Trace | None) -> tuple[Edit, ...]:
-    schedule = system.pattern.schedule(config.rounds)
+    sender = system.pattern.schedule(config.rounds)[change.turn].role
     return tuple(
-        Edit(place.turn, "zero", receiver=change.receiver)
-        for place in schedule[change.turn :]
-        if place.role == schedule[change.turn].role and not place.decodes
+        edit
+        for receiver in system.pattern.receivers_of(sender)
+        if change.receiver in (None, receiver)
+        for edit in cut_edits(system.pattern, config.rounds, (sender, receiver), first_turn=change.turn)
     )
 
 
 def _set(change: Change, system: System, config: RunConfig, donor: Trace | None) -> tuple[Edit, ...]:
-    role = system.pattern.schedule(config.rounds)[change.turn].role
-    positions = change.positions or tuple(range(config.latent_steps))
-    edits = []
-    for receiver in system.pattern.receivers_of(role):
-        if change.receiver in (None, receiver):
-            vectors = embedded(system, receiver, change.text, len(positions))
-            edits.append(Edit(change.turn, "set", positions[: len(vectors)], vectors, receiver=receiver))
-    return tuple(edits)
-
-
-def embedded(system: System, receiver: str, text: str, most: int) -> Any:
-    """A text as the receiver would read it: (tokens, d_receiver) float32 input embeddings.
-
-    Raises:
-        BadInput: If it has no tokens, more than `most`, or a word that the receiver does not know.
-    """
-    import torch
-
-    agent = system.agents[receiver]
-    ids = agent.encode(text)
-    unknown = agent.tokenizer.unk_token_id
-    if not ids:
-        raise BadInput("text", "is empty", "Type one.")
-    if unknown is not None and unknown in ids:
-        raise BadInput("text", f"has a word that the {receiver} does not know", "Use words of its little world.")
-    if len(ids) > most:
-        todo = f"Choose more thoughts, or a text of at most {most}."
-        raise BadInput("text", f"is {len(ids)} tokens for the {receiver}, and {most} thoughts are chosen", todo)
-    with torch.no_grad():
-        return agent.embed(torch.tensor(ids)).float().cpu().numpy()
+    return text_edits(
+        system, change.turn, change.text, config.latent_steps, rounds=config.rounds, positions=change.positions,
+        receiver=change.receiver,
+    )  # fmt: skip
 
 
 _Maker = Callable[[Change, "System", RunConfig, "Trace | None"], tuple[Edit, ...]]

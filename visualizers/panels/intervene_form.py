@@ -29,7 +29,10 @@ def form_html(pattern: Pattern, notes: Notes, run: Trace, turn: int, filled: Fil
     made = run.turns[turn]
     kinds = [(kind, words(f"intervene.kinds.{kind}")) for kind in KINDS]
     receivers = [(role.name, role.title) for role in pattern.roles if role.name in pattern.receivers_of(made.role)]
-    everybody = [("", words("intervene.form.everybody"))] if len(receivers) > 1 else []
+    if len(receivers) > 1:
+        receivers.insert(0, ("", words("intervene.form.everybody")))
+    else:
+        receivers = [("", title) for _, title in receivers]  # to the only one is to all
     hints = "".join(
         f'<p class="recmas-hint recmas-for recmas-for-{kind}">{escape(words(f"intervene.hints.{kind}"))}</p>'
         for kind in KINDS
@@ -43,7 +46,7 @@ def form_html(pattern: Pattern, notes: Notes, run: Trace, turn: int, filled: Fil
         f"{_select('kind', words('intervene.form.kind'), kinds, filled.kind)}{hints}"
         f'<div class="recmas-i-which">{_select("which", words("intervene.form.which"), which, filled.which)}'
         f"{_thoughts(made, notes, filled, words)}</div>"
-        f"{_select('receiver', words('intervene.form.receiver'), [*everybody, *receivers], filled.receiver)}"
+        f"{_select('receiver', words('intervene.form.receiver'), receivers, filled.receiver)}"
         f"{_number('strength', 'noise', words('intervene.form.strength'), filled.strength)}"
         f"{_number('factor', 'scale', words('intervene.form.factor'), filled.factor)}"
         f'{question}<button type="button" class="recmas-button recmas-for recmas-for-swap" data-send="sample" '

@@ -16,6 +16,7 @@ from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.contrast import can_compare, compare
 from visualizers.panels.entry import Entry
 from visualizers.panels.intervene_change import Change, change_of, donor_config, edits_of, read_filled
+from visualizers.panels.intervene_drawing import Drawings
 from visualizers.panels.intervene_session import BRANCH, InterveneSession, Origin
 from visualizers.panels.intervene_view import OUTPUTS, IntervenePanels, empty_panels, intervene_panels
 from visualizers.panels.pen import in_order
@@ -25,7 +26,7 @@ from visualizers.panels.stage import Controls, say_error, status_html
 from visualizers.panels.visitors import Visitor, Visitors
 from visualizers.words import Words
 
-_DRAWN_EVERY = 0.12  # seconds between two drawings of what goes on
+DRAWN_EVERY = 0.12  # seconds between two drawings of what goes on
 _STATUS = OUTPUTS.index("status")
 Outputs = tuple[Any, ...]
 
@@ -55,13 +56,13 @@ class Intervene:
         visitor = self.visitor(request)
         try:
             visitor.intervening.fill(read_filled(sent))
+            drawings = self.drawings(visitor)
             while visitor.session.moment.streaming:
-                with visitor.intervening_pen:
-                    yield self.drawn(visitor, running=self._far(visitor.session))
-                time.sleep(_DRAWN_EVERY)
-            yield from self._last(visitor)
+                yield from drawings.next(self._far(visitor.session))
+                time.sleep(DRAWN_EVERY)
+            yield from self.last(visitor)
         except Exception as error:
-            yield self.said(say_error(error))
+            yield self.said(say_error(error, self.words))
             yield unchanged()
 
     def here(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
@@ -72,7 +73,7 @@ class Intervene:
         """
         visitor = self.visitor(request)
         controls, session, lineup = replace(Controls(*values), mode="latent"), visitor.session, visitor.lineup
-        epoch, due = session.command(), 0.0
+        epoch, due, drawings = session.command(), 0.0, self.drawings(visitor)
         try:
             entry = VisitorShelf(self._shelf, visitor.belongings).entry(lineup)
             _ready(session, controls.choices.job(entry.system), entry)
@@ -80,18 +81,17 @@ class Intervene:
             for _ in session.events(whole_run, epoch=epoch):
                 if time.monotonic() < due:
                     continue
-                with visitor.intervening_pen:
-                    yield self.drawn(visitor, running=self._far(session))
-                due = time.monotonic() + _DRAWN_EVERY
+                yield from drawings.next(self._far(session))
+                due = time.monotonic() + DRAWN_EVERY
             if can_compare(session.moment) and session.moment.epoch == epoch:
                 compare(session, entry)
-            yield from self._last(visitor)
+            yield from self.last(visitor)
         except GeneratorExit:
             self.leave(request)
             raise
         except Exception as error:
-            visitor.intervening.say(say_error(error), bad=True)
-            yield from self._last(visitor)
+            visitor.intervening.say(say_error(error, self.words), bad=True)
+            yield from self.last(visitor)
 
     def pick(self, event: gr.EventData, request: gr.Request, sent: Any) -> Outputs:
         """Choose a turn to change in the strip, or a thought of it in the table of influence."""
@@ -160,10 +160,10 @@ class Intervene:
             self.leave(request)
             raise
         except Exception as error:
-            message = say_error(error)
+            message = say_error(error, self.words)
             if epoch is None or session.stop(epoch):
                 session.say(message, bad=True)
-        yield from self._last(visitor)
+        yield from self.last(visitor)
 
     def taken(self, visitor: Visitor) -> tuple[Origin, Entry]:
         """The run to work upon and its system.
@@ -180,12 +180,16 @@ class Intervene:
         """The browser's tab was closed while something went on: end the visitor's runs."""
         self._visitors.close(str(request.session_hash))
 
-    def drawn(self, visitor: Visitor, *, running: str = "") -> Outputs:
-        """The tab as it is now; see `panels`."""
+    def drawings(self, visitor: Visitor) -> Drawings:
+        """What a handler draws while it goes on."""
+        return Drawings(visitor, lambda running: self.panels(visitor, running=running))
+
+    def drawn(self, visitor: Visitor) -> Outputs:
+        """The whole tab as it is now; see `panels`."""
         try:
-            return self.panels(visitor, running=running).changes(None)
+            return self.panels(visitor).changes(None)
         except Exception as error:
-            return self.said(say_error(error))
+            return self.said(say_error(error, self.words))
 
     def panels(self, visitor: Visitor, *, running: str = "") -> IntervenePanels:
         """The tab as it is now; `running` says how far a run has come that is being made to work upon."""
@@ -213,7 +217,7 @@ class Intervene:
         edits = edits_of(change, system, run.config, donor)
         trace = run.fork(change.turn, edits=edits)
         live = entry.resume(run, change.turn, edits)
-        due = 0.0
+        due, drawings = 0.0, self.drawings(visitor)
         try:
             for event in live:
                 trace = trace.append(event)
@@ -223,11 +227,8 @@ class Intervene:
                     continue
                 session.grow(epoch, change, trace)
                 session.progress(epoch, len(trace.turns), len(run.turns))
-                with visitor.intervening_pen:
-                    panels = self.panels(visitor)
-                    if session.goes_on(epoch):
-                        yield panels.changes(None)
-                due = time.monotonic() + _DRAWN_EVERY
+                yield from drawings.next()
+                due = time.monotonic() + DRAWN_EVERY
         finally:
             live.close()
         session.keep(epoch, change, trace)
@@ -256,10 +257,10 @@ class Intervene:
             visitor.intervening.fill(read_filled(sent))
             change(visitor.intervening)
         except Exception as error:
-            return self.said(say_error(error))
+            return self.said(say_error(error, self.words))
         return self.drawn(visitor)
 
-    def _last(self, visitor: Visitor) -> Iterator[Outputs]:
+    def last(self, visitor: Visitor) -> Iterator[Outputs]:
         """The tab as a handler leaves it."""
         with visitor.intervening_pen:
             yield self.drawn(visitor)

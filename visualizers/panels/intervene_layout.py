@@ -32,6 +32,11 @@ class Intervening:
     caption: gr.HTML
     kept: gr.HTML
     forget: gr.Button
+    influence: gr.HTML
+    patch: gr.HTML
+    layers: gr.HTML
+    settle: gr.HTML
+    curves: gr.HTML
 
 
 def intervening(shell: Shell, words: Words) -> Intervening:
@@ -60,15 +65,30 @@ def intervening(shell: Shell, words: Words) -> Intervening:
                             map_of = _fields("i-map-of", shell, "imap")
                             picture = figure("i-map", "branch", shell)
                             caption = html("", "i-caption")
+            influence, patch, layers, settle, curves = _experiments(shell)
     return Intervening(
-        status, empty, here, strip, form, sent, go, stop, outcome, turns, map_of, picture, caption, kept, forget
-    )
+        status, empty, here, strip, form, sent, go, stop, outcome, turns, map_of, picture, caption, kept, forget,
+        influence, patch, layers, settle, curves,
+    )  # fmt: skip
 
 
 def figure(name: str, kind: str, shell: Shell) -> gr.HTML:
     """A plotly figure to look at."""
     box = f'<div class="recmas-figure recmas-figure-{kind}" data-plotly="{escape(shell.plotly)}"></div>'
     return html("", name, head=shell.head, html_template=box, js_on_load="recmas.figure(element, props, watch);")
+
+
+def _experiments(shell: Shell) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
+    with gr.Row(elem_classes="recmas-i-pair"):
+        weighing = "recmas.piece(element, trigger, watch, 'pick'); recmas.fields(element, trigger, watch, 'weigh');"
+        influence = html("", "i-influence", js_on_load=weighing, head=shell.head)
+        with gr.Column(elem_id="recmas-i-settlebox", min_width=260):
+            settle = _fields("i-settle", shell, "longer", "halt")
+            curves = figure("i-curves", "settle", shell)
+    with gr.Row(elem_classes="recmas-i-pair"):
+        patch = _fields("i-patch", shell, "draw", "once", "many", "halt")
+        layers = _fields("i-layers", shell, "read")
+    return influence, patch, layers, settle, curves
 
 
 def _change(shell: Shell, words: Words) -> tuple[gr.HTML, gr.Textbox, gr.Button, gr.Button]:
@@ -85,8 +105,9 @@ def _piece(name: str, shell: Shell) -> gr.HTML:
     return html("", name, js_on_load="recmas.piece(element, trigger, watch, 'pick');", head=shell.head)
 
 
-def _fields(name: str, shell: Shell, event: str) -> gr.HTML:
-    return html("", name, js_on_load=f"recmas.fields(element, trigger, watch, '{event}');", head=shell.head)
+def _fields(name: str, shell: Shell, *events: str) -> gr.HTML:
+    named = ", ".join(f"'{event}'" for event in events)
+    return html("", name, js_on_load=f"recmas.fields(element, trigger, watch, {named});", head=shell.head)
 
 
 def _lead(text: str) -> str:

@@ -51,7 +51,7 @@ def branch_map(
     mine = [t for t in run.thoughts if t.role == role]
     others = [] if branch is None else [t for t in moved(run, branch.trace) if t.role == role]
     vectors = [t.hidden for t in mine]
-    spread = spread_of(atlas, own, Shown(role, THOUGHTS), vectors, len(mine), [t.hidden for t in others])
+    spread = spread_of(atlas, own, Shown(role, THOUGHTS), vectors, len(mine), words, [t.hidden for t in others])
     colour = role_colour(pattern, role)
 
     def point(thought: Thought, at: tuple[float, float], where: str) -> MapPoint:
@@ -72,8 +72,10 @@ def branch_map(
 
     def draw() -> str:
         cloud, tokens = atlas.cloud(role, THOUGHTS), atlas.tokens(role, THOUGHTS)
-        figure = latent_map(points=points, cloud=cloud, anchors=tokens, shadows=shadows, frame=spread.frame)
+        figure = latent_map(
+            points=points, cloud=cloud, words=words, anchors=tokens, shadows=shadows, frame=spread.frame
+        )
         figure.update_layout(meta={"key": f"{role}.{THOUGHTS}", "method": spread.method})
         return figure.to_json()
 
-    return MapPanel(atlas.remember(("branch", role, points, shadows, spread.method, held), draw), caption)
+    return MapPanel(atlas.remember(("branch", role, points, shadows, spread.method, held, words.language), draw), caption)

@@ -201,13 +201,18 @@ class InterveneSession:
             kept = (*kept, Branch(self._numbers, change, trace, done=True))[-KEPT:]
             self._moment = replace(self._moment, branches=kept, shown=None, work=None)
 
-    def find(self, epoch: int, name: str, found: object, *, over: bool) -> None:
-        """What an experiment has found so far; `over` if that is all."""
+    def find(self, epoch: int, name: str, found: object) -> None:
+        """What an experiment has found so far."""
         with self._state:
-            if self._moment.epoch != epoch:
-                return
-            results = MappingProxyType({**self._moment.found, name: found})
-            self._moment = replace(self._moment, found=results, work=None if over else self._moment.work)
+            if self._moment.epoch == epoch:
+                results = MappingProxyType({**self._moment.found, name: found})
+                self._moment = replace(self._moment, found=results)
+
+    def over(self, epoch: int, said: str) -> None:
+        """An experiment has come to its end."""
+        with self._state:
+            if self._moment.epoch == epoch:
+                self._moment = replace(self._moment, work=None, said=said, bad=False)
 
     def stop(self, epoch: int | None = None) -> bool:
         """End what goes on; a branch that has no answer yet is not kept. Returns whether anything went on.

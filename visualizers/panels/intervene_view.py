@@ -12,12 +12,14 @@ from recmas_core.patterns import Pattern
 from recmas_core.records import Trace
 from recmas_core.tasks import Task
 from visualizers.figures.branches import turn_pairs_html
+from visualizers.names import named_pattern
 from visualizers.own_maps import OwnMaps
 from visualizers.panels.entry import Entry
 from visualizers.panels.intervene_form import form_html, say_change, where
 from visualizers.panels.intervene_map import branch_map, branch_role
 from visualizers.panels.intervene_pairs import changed_turns, turn_pairs
-from visualizers.panels.intervene_session import BRANCH, Branch, InterveneMoment, Origin
+from visualizers.panels.intervene_sections import sections
+from visualizers.panels.intervene_session import Branch, InterveneMoment, Origin
 from visualizers.panels.mapview import radios
 from visualizers.panels.moments import scene
 from visualizers.panels.numbers import is_right, short
@@ -45,6 +47,11 @@ class IntervenePanels:
     go: Any
     stop: Any
     forget: Any
+    influence: Any = ""
+    patch: Any = ""
+    layers: Any = ""
+    settle: Any = ""
+    curves: Any = ""
 
     def changes(self, before: IntervenePanels | None) -> tuple[Any, ...]:
         """The values that differ from what was sent before; all others are left alone."""
@@ -82,16 +89,18 @@ def intervene_panels(
         own: The run's own maps, for agents without a shipped one.
         words: What the page says.
     """
-    pattern, run, branch = entry.system.pattern, origin.trace, moment.branch
+    pattern = named_pattern(entry.system.pattern, words)
+    run, branch = origin.trace, moment.branch
     role = branch_role(pattern, run, branch, moment.map_of)
+    more = sections(moment, origin, entry, pattern, words)
     panel = branch_map(entry, pattern, run, branch, role, own, words)
-    view = scene(pattern, run, Cursor(moment.turn), run.config.rounds)
+    view = scene(pattern, run, Cursor(moment.turn), run.config.rounds, words)
     return IntervenePanels(
         status=status_html(says(moment, pattern, words), error=moment.bad),
         empty="",
         strip=strip(view, entry.notes),
         form=form_html(pattern, entry.notes, run, moment.turn, moment.filled, words),
-        outcome=outcome_html(moment, origin, entry, words),
+        outcome=outcome_html(moment, origin, pattern, entry.system.task, words),
         turns="" if branch is None else turn_pairs_html(turn_pairs(pattern, entry.notes, run, branch), words),
         map_of=map_choice(pattern, role, words),
         map=panel.figure,
@@ -100,14 +109,15 @@ def intervene_panels(
         go=moment.work is None,
         stop=moment.work is not None,
         forget=any(each.done for each in moment.branches),
-    )
+        influence=more.influence, patch=more.patch, layers=more.layers, settle=more.settle, curves=more.curves,
+    )  # fmt: skip
 
 
 def says(moment: InterveneMoment, pattern: Pattern, words: Words) -> str:
     """What goes on, in one sentence."""
     work, origin, branch = moment.work, moment.origin, moment.branch
-    if work is not None and work.name == BRANCH:
-        return words("intervene.says.branch", done=work.done, of=work.of)
+    if work is not None:
+        return words(f"intervene.doing.{work.name}", done=work.done, of=work.of)
     if moment.said:
         return moment.said
     if origin is None or branch is None or not branch.done:
@@ -119,9 +129,11 @@ def says(moment: InterveneMoment, pattern: Pattern, words: Words) -> str:
     return words.count(f"intervene.says.{key}", changed, number=branch.number, answer=short(branch.trace.answer or ""))
 
 
-def outcome_html(moment: InterveneMoment, origin: Origin, entry: Entry, words: Words) -> str:
+def outcome_html(
+    moment: InterveneMoment, origin: Origin, pattern: Pattern, task: Task | None, words: Words
+) -> str:
     """The answers of the run and of the branch, side by side."""
-    task, branch, run = entry.system.task, moment.branch, origin.trace
+    branch, run = moment.branch, origin.trace
     reading = origin.job.reading
     truth = None if reading is None else reading.answer
     asked = words("intervene.outcome.question", question=run.config.question)
@@ -132,7 +144,7 @@ def outcome_html(moment: InterveneMoment, origin: Origin, entry: Entry, words: W
         theirs = f'<div class="recmas-i-card recmas-i-none"><p class="recmas-empty">{coming}</p></div>'
     else:
         title = words("intervene.outcome.branch", number=branch.number)
-        said = say_change(branch.change, entry.system.pattern, run.config.rounds, words)
+        said = say_change(branch.change, pattern, run.config.rounds, words)
         theirs = _card("branch", title, said, branch.trace, origin, task, words)
     return (
         f'<p class="recmas-hint">{escape(asked)} {escape(known)}</p><div class="recmas-i-cards">{mine}{theirs}</div>'
