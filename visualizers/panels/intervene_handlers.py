@@ -19,6 +19,7 @@ from visualizers.panels.intervene_change import Change, change_of, donor_config,
 from visualizers.panels.intervene_drawing import Drawings
 from visualizers.panels.intervene_session import BRANCH, InterveneSession, Origin
 from visualizers.panels.intervene_view import OUTPUTS, IntervenePanels, empty_panels, intervene_panels
+from visualizers.panels.offers import Lineup
 from visualizers.panels.pen import in_order
 from visualizers.panels.session import Job, Session
 from visualizers.panels.shelf import Shelf
@@ -75,7 +76,7 @@ class Intervene:
         controls, session, lineup = replace(Controls(*values), mode="latent"), visitor.session, visitor.lineup
         epoch, due, drawings = session.command(), 0.0, self.drawings(visitor)
         try:
-            entry = VisitorShelf(self._shelf, visitor.belongings).entry(lineup)
+            entry = self.entry(visitor, lineup)
             _ready(session, controls.choices.job(entry.system), entry)
             session.look(None)
             for _ in session.events(whole_run, epoch=epoch):
@@ -174,7 +175,15 @@ class Intervene:
         moment = visitor.intervening.adopt(visitor.lineup, visitor.session.moment)
         if moment.origin is None:
             raise BadInput("the run", "is not there any more", "Press “Run the question here”.")
-        return moment.origin, VisitorShelf(self._shelf, visitor.belongings).entry(moment.origin.lineup)
+        return moment.origin, self.entry(visitor, moment.origin.lineup)
+
+    def entry(self, visitor: Visitor, lineup: Lineup) -> Entry:
+        """A system, once it is loaded.
+
+        Raises:
+            RecmasError: If it cannot be.
+        """
+        return VisitorShelf(self._shelf, visitor.belongings).entry(lineup)
 
     def leave(self, request: gr.Request) -> None:
         """The browser's tab was closed while something went on: end the visitor's runs."""
@@ -196,7 +205,7 @@ class Intervene:
         moment = visitor.intervening.adopt(visitor.lineup, visitor.session.moment)
         if moment.origin is None or running:
             return empty_panels(moment, self.words, running=running)
-        entry = VisitorShelf(self._shelf, visitor.belongings).entry(moment.origin.lineup)
+        entry = self.entry(visitor, moment.origin.lineup)
         return intervene_panels(moment, moment.origin, entry, visitor.session.moment.own, self.words)
 
     def said(self, message: str) -> Outputs:

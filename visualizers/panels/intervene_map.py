@@ -78,4 +78,5 @@ def branch_map(
         figure.update_layout(meta={"key": f"{role}.{THOUGHTS}", "method": spread.method})
         return figure.to_json()
 
-    return MapPanel(atlas.remember(("branch", role, points, shadows, spread.method, held, words.language), draw), caption)
+    key = ("branch", role, points, shadows, spread.method, held, words.language)
+    return MapPanel(atlas.remember(key, draw), caption)
