@@ -27,13 +27,18 @@
     }
   }
 
+  /* A box of text that scrolls can be scrolled with the keyboard. */
+  function scroll() {
+    for (const box of document.querySelectorAll("#recmas-prompt")) set(box, "tabindex", "0");
+  }
+
   function set(element, name, value) {
     if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
 
   let due = 0;
   function later() {
-    due = due || setTimeout(() => { due = 0; speak(); fold(); caption(); }, WAIT);
+    due = due || setTimeout(() => { due = 0; speak(); fold(); caption(); scroll(); }, WAIT);
   }
 
   /* Past the choices, to what the tab that is shown shows. */
