@@ -104,7 +104,7 @@ _FOCUSED = """() => {
 
 def _stops(explorer: Explorer) -> list[dict[str, Any]]:
     """Where the Tab key stops, from the top of the page to its end."""
-    explorer.page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    explorer.page.locator(".recmas-skip").focus()  # the page's first stop
     stops: list[dict[str, Any]] = []
     while len(stops) < 150:
         explorer.page.keyboard.press("Tab")
