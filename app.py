@@ -39,7 +39,9 @@ from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.head import head_html
 from visualizers.panels.influence_api import InfluenceApi
 from visualizers.panels.intervene import build_intervene
+from visualizers.panels.intervene_api import InterveneApi
 from visualizers.panels.intervene_handlers import Intervene
+from visualizers.panels.mcp_tools import can_serve_tools, only_our_tools
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -71,6 +73,7 @@ class Options:
             only this machine reaches the page, else nothing.
         folder: The only folder whose models visitors may name; None for any where only this machine reaches the page.
         task, device, weights: How the first system is opened, if it is one of the public release.
+        mcp: Whether language models may call the page's tools.
     """
 
     host: str = "127.0.0.1"
@@ -84,6 +87,7 @@ class Options:
     task: str = "math"
     device: str | None = None
     weights: str = "bfloat16"
+    mcp: bool = True
 
     @property
     def private(self) -> bool:
@@ -144,6 +148,7 @@ def build_page(
     title = english("page.title")
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
+        InterveneApi(shelf).register()
         TrainApi(shelf, visitors).register()
         CompareApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
@@ -186,18 +191,20 @@ def serve(options: Options) -> None:
     shelf, shell = Shelf(catalogue_of(options)), build_shell()
     demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
     prepare_zero()
-    demo.launch(
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
-        theme=shell.theme,
-        css=shell.css,
-        footer_links=[],
-        run_history=False,
-        max_threads=80,
-        ssr_mode=False,
-        prevent_thread_lock=True,
-    )
+    with only_our_tools() if options.mcp else nullcontext():
+        demo.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            theme=shell.theme,
+            css=shell.css,
+            footer_links=[],
+            run_history=False,
+            max_threads=80,
+            ssr_mode=False,
+            mcp_server=options.mcp,
+            prevent_thread_lock=True,
+        )
     shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
     # the operator waits for it too: no visitor who leaves stops it
     waiting = nullcontext() if wanted is None else shelf.waiting(shelf.open(wanted))
@@ -274,6 +281,10 @@ def read_options(arguments: list[str] | None = None) -> Options:
     )  # fmt: skip
     parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
+    parser.add_argument(
+        "--no-mcp", dest="mcp", action="store_false", default=can_serve_tools(),
+        help="offer language models no tools (RECMAS_MCP=0)",
+    )  # fmt: skip
     return Options(**vars(parser.parse_args(arguments)))
 
 

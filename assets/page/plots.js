@@ -36,7 +36,7 @@ window.recmas = (() => {
   }
 
   const CONFIG = {
-    responsive: false, displaylogo: false, scrollZoom: true, displayModeBar: "hover", doubleClick: "reset",
+    responsive: false, displaylogo: false, showSendToCloud: false, scrollZoom: true, displayModeBar: "hover", doubleClick: "reset",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
   };
 

@@ -20,6 +20,7 @@ def head_html(words: Words) -> str:
     buttons = json.dumps({name: words(f"figures.buttons.{key}") for name, key in _PLOTLY.items()})
     return (
         f'<header class="recmas-head" data-language="{words.language}" data-buttons="{escape(buttons)}">'
+        f'<a class="recmas-skip" href="#recmas-stage">{escape(words("page.skip"))}</a>'
         f'<h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
         f'<nav class="recmas-languages" aria-label="{escape(words("page.languages"))}">{links}</nav></header>'
     )

@@ -42,7 +42,7 @@ def build_shell() -> Shell:
     """
     folder = Path(tempfile.mkdtemp(prefix="recmas-page-"))
     shutil.copyfile(str(files("plotly") / "package_data" / "plotly.min.js"), folder / "plotly.min.js")
-    (folder / "page.js").write_text(_joined("plots.js", "page.js"), encoding="utf-8")
+    (folder / "page.js").write_text(_joined("plots.js", "page.js", "access.js"), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
         css=f"{stylesheet()}
@@ -84,6 +84,13 @@ def page_theme() -> gr.themes.Base:
         block_label_text_color_dark="var(--recmas-muted)",
         block_info_text_color="var(--recmas-muted)",
         block_info_text_color_dark="var(--recmas-muted)",
+        body_text_color_subdued="var(--recmas-muted)",
+        body_text_color_subdued_dark="var(--recmas-muted)",
+        input_placeholder_color="var(--recmas-muted)",
+        input_placeholder_color_dark="var(--recmas-muted)",
+        input_background_fill_dark="var(--recmas-ground)",
+        button_primary_background_fill="var(--recmas-button)",
+        button_primary_background_fill_dark="var(--recmas-button)",
     )
 
 

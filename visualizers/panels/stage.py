@@ -129,9 +129,9 @@ def unchanged() -> tuple[Any, ...]:
 
 
 def status_html(message: str, *, error: bool = False) -> str:
-    """The status line; screen readers hear it when it changes."""
+    """The status line; access.js makes screen readers hear it when it changes."""
     kind = " recmas-error" if error else ""
-    return f'<p class="recmas-status{kind}" role="status" aria-live="polite">{escape(message)}</p>'
+    return f'<p class="recmas-status{kind}">{escape(message)}</p>'
 
 
 def say_error(error: Exception, words: Words) -> str:
