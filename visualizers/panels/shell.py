@@ -45,8 +45,7 @@ def build_shell() -> Shell:
     (folder / "page.js").write_text(_joined("plots.js", "page.js", "access.js"), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
-        css=f"{stylesheet()}
-{_joined('page.css', 'train.css', 'compare.css', 'intervene.css')}",
+        css=f"{stylesheet()}\n{_joined('page.css', 'train.css', 'compare.css', 'intervene.css')}",
         head=f'<script src="{_url(folder / "page.js")}"></script>',
         plotly=_url(folder / "plotly.min.js"),
         theme=page_theme(),
