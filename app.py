@@ -33,7 +33,10 @@ from visualizers.panels.api import Api
 from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.glossary import explanations_html
 from visualizers.panels.head import head_html
+from visualizers.panels.learn import build_learn, coach_card
+from visualizers.panels.learn_handlers import Learn
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -151,11 +154,17 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     """The page in one language."""
     shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
     gr.HTML(head_html(words), apply_default_css=False)
+    coach = coach_card(shell)
+    gr.HTML(explanations_html(words), elem_id="recmas-explanations", apply_default_css=False)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
+        lessons = gr.Tab(words("page.tabs.learn"), id="learn")
         with gr.Tab(words("page.tabs.explore"), id="explore"):
-            explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, parts.allowance, parts.first)
+            stage = Explore(shelf, visitors)
+            explore = build_explore(demo, shelf, stage, shell, parts.allowance, parts.first)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors), explore, shell)
+        with lessons:  # it drives the other tabs, so its content is made last, though it stands first
+            build_learn(tabs, coach, Learn(stage, explore.choose, words), explore, shell, words)
 
 
 def serve(options: Options) -> None:
