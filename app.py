@@ -153,18 +153,18 @@ def build_page(
 def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     """The page in one language."""
     shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
-    gr.HTML(head_html(words), apply_default_css=False)
+    gr.HTML(head_html(words), apply_default_css=False, js_on_load="recmas.begin(element);", head=shell.head)
     coach = coach_card(shell)
     gr.HTML(explanations_html(words), elem_id="recmas-explanations", apply_default_css=False)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
         lessons = gr.Tab(words("page.tabs.learn"), id="learn")
         with gr.Tab(words("page.tabs.explore"), id="explore"):
-            stage = Explore(shelf, visitors)
-            explore = build_explore(demo, shelf, stage, shell, parts.allowance, parts.first)
+            stage = Explore(shelf, visitors, words)
+            explore = build_explore(demo, shelf, stage, shell, parts.allowance, parts.first, words)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
-            build_train(tabs, tab, Train(shelf, visitors), explore, shell)
+            build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
         with lessons:  # it drives the other tabs, so its content is made last, though it stands first
-            build_learn(tabs, coach, Learn(stage, explore.choose, words), explore, shell, words)
+            build_learn(tabs, coach, Learn(stage, explore.choose), explore, shell)
 
 
 def serve(options: Options) -> None:

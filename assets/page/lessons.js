@@ -43,6 +43,7 @@ window.recmas = (() => {
   const VERBS = {
     press: (at) => at.click(),
     choose: (at) => { if (!at.checked) at.click(); },
+    clear: (at) => { if (at.checked) at.click(); },
     type: (at, value) => {
       if (at.value === value) return;
       at.value = value;

@@ -18,6 +18,7 @@ from visualizers.panels.open_layout import OpenParts, open_parts
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import OUTPUTS
+from visualizers.words import Words
 
 LIMIT = 32  # handlers of one kind at work at once; nobody waits for another visitor's run
 
@@ -46,7 +47,13 @@ class ExplorePage:
 
 
 def build_explore(
-    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None = None
+    demo: gr.Blocks,
+    shelf: Shelf,
+    handlers: Explore,
+    shell: Shell,
+    allowance: Allowance,
+    first: Wanted | None,
+    words: Words,
 ) -> ExplorePage:
     """Add the tab to the page that is being built (inside `with demo`).
 
@@ -57,16 +64,17 @@ def build_explore(
         shell: The page's frame.
         allowance: What else may be opened.
         first: What to open for everybody.
+        words: What the page says.
     """
 
     def unfold() -> OpenParts | None:
-        return open_parts(allowance, unfolded=first is not None)
+        return open_parts(allowance, words, unfolded=first is not None)
 
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
-            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold)
+            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold, words)
         with gr.Column(elem_id="recmas-stage", min_width=280):
-            stage = showing(shelf.catalogue, shelf.first, shell)
+            stage = showing(shelf.catalogue, shelf.first, shell, words)
     common: dict[str, Any] = {
         "inputs": [
             left.question, left.rounds, left.thoughts, left.seed, left.mode, left.pace, stage.follow, left.tools,
@@ -80,8 +88,9 @@ def build_explore(
     choose = Choose(shelf, handlers)
     everything, go_on = _wire_choices(demo, left, stage, choose, handlers, common)
     page = ExplorePage(
-        left, choose, everything, handlers.in_order, go_on, more, Opening(shelf, handlers, choose, allowance, first)
-    )
+        left, choose, everything, handlers.in_order, go_on, more,
+        Opening(shelf, handlers, choose, allowance, first, words),
+    )  # fmt: skip
     _wire_opening(demo, page)
     return page
 
@@ -148,7 +157,8 @@ def _wire_choices(
     ):  # fmt: skip
         go_on(event(handlers.in_order(handler), **everything))
     left.question.change(choose.note, left.question, left.note, trigger_mode="always_last", **private)
-    left.examples.input(lambda text: text, left.examples, left.question, **private)
+    # not when its value is said to have been put in: gradio says so whenever the field is left, chosen or not
+    left.examples.select(choose.example, None, left.question, **private)
     left.dice.click(choose.draw, None, left.question, **private)
     left.thoughts.change(choose.trained, left.thoughts, left.trained, **private)
     return everything, go_on

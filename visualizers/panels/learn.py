@@ -24,9 +24,7 @@ def coach_card(shell: Shell) -> gr.HTML:
     return html("", "coach", head=shell.head, html_template=_BOX, js_on_load=script)
 
 
-def build_learn(
-    tabs: gr.Tabs, coach: gr.HTML, handlers: Learn, explore: ExplorePage, shell: Shell, words: Words
-) -> None:
+def build_learn(tabs: gr.Tabs, coach: gr.HTML, handlers: Learn, explore: ExplorePage, shell: Shell) -> None:
     """Add the tab's content (inside `with tab`); after the tabs whose parts it drives, wherever it stands.
 
     Args:
@@ -35,8 +33,8 @@ def build_learn(
         handlers: The lessons' handlers.
         explore: The Explore tab.
         shell: The page's frame.
-        words: The page's language.
     """
+    words = handlers.words
     with gr.Row(elem_id="recmas-learn", elem_classes="recmas-tab"):
         listed = html(
             lessons_html(words), "lessons", head=shell.head,

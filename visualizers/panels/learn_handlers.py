@@ -15,7 +15,6 @@ from visualizers.panels.lessons import LESSONS, SYSTEM, Lesson, Step
 from visualizers.panels.rooms import Learning
 from visualizers.panels.stage import OUTPUTS, Controls, say_error
 from visualizers.panels.visitors import Visitor
-from visualizers.words import Words
 
 Outputs = tuple[Any, ...]
 _ALL = len(SETTING) + len(OUTPUTS)
@@ -29,11 +28,10 @@ class Learn:
     Args:
         explore: The handlers of the stage.
         choose: The handlers of the left side.
-        words: The page's language.
     """
 
-    def __init__(self, explore: Explore, choose: Choose, words: Words) -> None:
-        self._explore, self._choose, self._words = explore, choose, words
+    def __init__(self, explore: Explore, choose: Choose) -> None:
+        self._explore, self._choose, self.words = explore, choose, explore.words
 
     def begin(self, event: gr.EventData, request: gr.Request, *values: Any) -> Outputs:
         """Begin a lesson, or go on with the one left last: (tabs, card, mode, pace, left side …, stage …)."""
@@ -41,7 +39,7 @@ class Learn:
         try:
             return self._begin(visitor, controls, lesson_of(event.lesson))
         except Exception as error:
-            say_error(error)
+            say_error(error, self.words)
             return tuple(gr.skip() for _ in range(4 + _ALL))
 
     def leave(self, request: gr.Request, *values: Any) -> Outputs:
@@ -60,30 +58,31 @@ class Learn:
         learning = self._explore.visitor(request).learning
         lesson = LESSONS.get(learning.lesson)
         if lesson is None or not learning.under_way:
-            return gr.skip(), ""
+            return self._forgotten(learning)
         learning.step = min(max(int(event.step), 0), lesson.length - 1)
-        return gr.Tabs(selected=_tab(lesson, learning)), coach_html(self._words, learning)
+        return gr.Tabs(selected=_tab(lesson, learning)), coach_html(self.words, learning)
 
     def did(self, event: gr.EventData, request: gr.Request) -> Outputs:
         """The page shows what a step waits for: take down what is to be seen there: (tabs, card)."""
         visitor = self._explore.visitor(request)
         learning = visitor.learning
         lesson = LESSONS.get(learning.lesson)
-        stale = lesson is None or not learning.under_way or int(event.step) != learning.step
-        if lesson is None or stale or learning.step >= len(lesson.steps):
+        if lesson is None or not learning.under_way:
+            return self._forgotten(learning) if event.asked else (gr.skip(), gr.skip())
+        if int(event.step) != learning.step or learning.step >= len(lesson.steps):
             return gr.skip(), gr.skip()
         step = lesson.steps[learning.step]
         try:
             taken = self._taken(visitor, step)
         except Exception as error:
-            return gr.skip(), coach_html(self._words, learning, trouble=say_error(error))
+            return gr.skip(), coach_html(self.words, learning, trouble=say_error(error, self.words))
         if taken is None:
             if not event.asked:
                 return gr.skip(), gr.skip()  # the visitor does something else of their own
-            return gr.skip(), coach_html(self._words, learning, trouble=self._words("learn.coach.other"))
+            return gr.skip(), coach_html(self.words, learning, trouble=self.words("learn.coach.other"))
         learning.values.update({f"{step.note}_{name}": value for name, value in taken.items()})
         learning.done.add(step.name)
-        return gr.skip(), coach_html(self._words, learning)
+        return gr.skip(), coach_html(self.words, learning)
 
     def check(self, event: gr.EventData, request: gr.Request) -> Outputs:
         """Look at the answer to the lesson's question: (tabs, card)."""
@@ -91,7 +90,14 @@ class Learn:
         lesson = LESSONS.get(learning.lesson)
         if lesson is not None and str(event.choice) in lesson.quiz.choices:
             learning.picked = str(event.choice)
-        return gr.skip(), coach_html(self._words, learning)
+        return gr.skip(), coach_html(self.words, learning)
+
+    def _forgotten(self, learning: Learning) -> Outputs:
+        """A lesson that the server knows nothing of: the visitor was away for too long, or has just left it."""
+        if learning.lesson:
+            return gr.skip(), ""
+        gr.Warning(self.words("learn.coach.forgotten"))
+        return gr.Tabs(selected="learn"), ""
 
     def _begin(self, visitor: Visitor, controls: Controls, lesson: Lesson) -> Outputs:
         learning = visitor.learning
@@ -109,7 +115,7 @@ class Learn:
             learning.afresh(lesson.name)
         drawn = self._choose.afresh(visitor, typed)
         return (
-            gr.Tabs(selected=_tab(lesson, learning)), coach_html(self._words, learning), gr.skip(), gr.skip(), *drawn,
+            gr.Tabs(selected=_tab(lesson, learning)), coach_html(self.words, learning), gr.skip(), gr.skip(), *drawn,
         )  # fmt: skip
 
     def _taken(self, visitor: Visitor, step: Step) -> dict[str, str] | None:
@@ -119,7 +125,7 @@ class Learn:
         shelf = self._explore.shelf(visitor)
         lineup = visitor.lineup
         entry, task = shelf.entry(lineup), shelf.catalogue.task(lineup)
-        seen = Seen(visitor.session.moment, visitor.training.moment, entry, task, self._words)
+        seen = Seen(visitor.session.moment, visitor.training.moment, entry, task, self.words)
         if lineup.system != SYSTEM or not fits(seen, step.run):
             return None
         return FACTS[step.facts](seen) if step.facts else {}

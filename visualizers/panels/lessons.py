@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 Values = Mapping[str, str]
-Verb = Literal["press", "type", "choose", "select", "wait"]
+Verb = Literal["press", "type", "choose", "clear", "select", "wait"]
 SYSTEM = "sequential"
 COURSE = "repair"
 _TURNS = 3  # of a round in that system
@@ -19,7 +19,7 @@ class Act:
     """One thing that a lesson does on the page as a person would.
 
     Attributes:
-        verb: Press a button, type into a field, choose a radio or box, choose an option, or wait until it is there.
+        verb: Press a button, type into a field, choose a radio, clear a box, choose an option, or wait until it is there.
         at: CSS selector of what it is done to.
         value: What is typed, or the option; for a button what the page shows then, or it is pressed once more.
     """
@@ -280,6 +280,8 @@ _SIGNAL = Lesson(
                 Act("select", "#recmas-t-form [name='course']", COURSE),
                 Act("wait", _DRAWN),
                 Act("type", "#recmas-t-form [name='lap.0.steps']", "60"),
+                Act("clear", "#recmas-t-form [name='windows']"),  # else the loss begins low, with the last transfers
+                Act("clear", "#recmas-t-form [name='grow']"),
                 Act("press", "#recmas-t-start"),
                 Act("wait", "#recmas-t-pause:enabled"),
             ),
