@@ -206,7 +206,9 @@ window.recmas = (() => {
       light();
       changed = true;
       if (Date.now() - looked > 4 * BEAT) look();
-    }).observe(document.getElementById("recmas-tabs") || document.body, { subtree: true, childList: true, attributes: true });
+    }).observe(document.getElementById("recmas-tabs") || document.body, {
+      subtree: true, childList: true, attributeFilter: ["class", "disabled", "selected", "data-key"],
+    });
     setInterval(() => { if (changed && plan.until && !work) look(); }, 1000);
     new ResizeObserver(fit).observe(box);
     addEventListener("resize", fit);

@@ -19,7 +19,8 @@ class Act:
     """One thing that a lesson does on the page as a person would.
 
     Attributes:
-        verb: Press a button, type into a field, choose a radio, clear a box, choose an option, or wait until it is there.
+        verb: Press a button, type into a field, choose a radio, clear a box, choose an option, or wait for
+            it to be there.
         at: CSS selector of what it is done to.
         value: What is typed, or the option; for a button what the page shows then, or it is pressed once more.
     """
