@@ -34,6 +34,16 @@ def term(words: Words, name: str, text: str = "") -> str:
     )
 
 
+def terms(words: Words, *names: str) -> str:
+    """A short line of terms, to stand behind a heading or a caption in which they appear.
+
+    Raises:
+        ValueError: If one of them is no term.
+    """
+    listed = " · ".join(term(words, name) for name in names)
+    return f'<span class="recmas-terms">{escape(words("glossary.see"))} {listed}</span>'
+
+
 def explanations_html(words: Words) -> str:
     """What the buttons of `term` open: one explanation for each term, hidden until then."""
     return "".join(
