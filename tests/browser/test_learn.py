@@ -133,6 +133,8 @@ def test_a_german_lesson_on_a_phone_fits_the_screen(visit: VisitMaker, server: s
     assert card["x"] >= 0
     assert card["x"] + card["width"] <= 390
     assert card["height"] < 0.5 * 844
+    wide = "(card) => [...card.querySelectorAll('*')].some((part) => part.getBoundingClientRect().right > 384)"
+    assert not page.locator(".recmas-coach").evaluate(wide)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     lesson.leave()
 
