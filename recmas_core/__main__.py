@@ -1,4 +1,4 @@
-"""The command line: python -m recmas_core {run,eval,train,pretrain,bench}."""
+"""The command line: python -m recmas_core {run,intervene,influence,eval,train,pretrain,bench}."""
 
 from __future__ import annotations
 
@@ -10,12 +10,34 @@ from typing import Any
 
 from recmas_core.errors import RecmasError
 
+_PLAIN = argparse.RawDescriptionHelpFormatter
+_INTERVENE = """\
+Run one question, change what one turn sends, run on from there, and print both branches turn by turn: what each
+thought says, and the answers. Turns and positions count from 0; the turns of a run stand in the order in which its
+agents speak, so with planner, critic and solver turn 4 is the critic's second.
+
+  intervene "start 7 s1 + 5 s2 * 7 s3 - 1" --turn 1 --zero --positions 2
+  intervene "start 7 s1 + 5 s2 * 7 s3 - 1" --turn 0 --set "s1 = 4"
+  intervene "start 7 s1 + 5 s2 * 7 s3 - 1" --turn 0 --swap "start 5 s1 + 6 s2 + 1"
+  intervene "start 7 s1 + 5 s2 * 7 s3 - 1" --turn 0 --cut "planner>critic"
+"""
+_INFLUENCE = """\
+Run one question, and print for each thought how much of the answer's log-probability is lost when that thought alone
+is set to zero for all its receivers and everything behind it is computed anew; and the same for each whole turn.
+Log-probabilities are in nats, summed over the answer's tokens, each read behind the true ones before it; the end token
+is not counted. Where the run called tools, its calls are scored with the answer, and their results are only read.
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for an error the user can mend)."""
     parser = argparse.ArgumentParser(prog="python -m recmas_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run one question and print every thought as it is made"))
+    about = "run one question, change what a turn sends, run on from there, and print both branches"
+    _add_intervene(commands.add_parser("intervene", help=about, description=_INTERVENE, formatter_class=_PLAIN))
+    about = "print what each thought of a run was worth to the answer"
+    _add_influence(commands.add_parser("influence", help=about, description=_INFLUENCE, formatter_class=_PLAIN))
     _add_eval(commands.add_parser("eval", help="measure a system on fresh held-out questions"))
     _add_train(commands.add_parser("train", help="train the links of a system: on a CPU, a GPU, or several"))
     _add_pretrain(commands.add_parser("pretrain", help="make an embedded system from nothing"))
@@ -78,6 +100,63 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
             max_new_tokens=o.max_new_tokens, mode=o.mode, tools=not o.no_tools, save=o.save,
         )
     )  # fmt: skip
+
+
+def _how(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--thoughts", type=int, default=None, help="latent thoughts per turn")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-tools", action="store_true", help="switch the tools off")
+
+
+def _how_asked(options: argparse.Namespace) -> dict[str, Any]:
+    thoughts = {} if options.thoughts is None else {"latent_steps": options.thoughts}
+    return {"rounds": options.rounds, "seed": options.seed, "tools": not options.no_tools, **thoughts}
+
+
+def _add_intervene(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    _which(parser)
+    _how(parser)
+    parser.add_argument("--turn", type=int, default=0, help="turn that is changed, from 0; of --cut the first one")
+    change = parser.add_mutually_exclusive_group(required=True)
+    change.add_argument("--zero", action="store_true", help="remove its thoughts")
+    change.add_argument("--noise", type=float, metavar="SIZE", help="add noise of so many times their size")
+    change.add_argument("--scale", type=float, metavar="FACTOR", help="multiply them")
+    change.add_argument("--swap", metavar="QUESTION", help="take the same turn's thoughts from another question's run")
+    about = "put these words in their place, as the receiver embeds them, one for each thought: "
+    about += "a longer text is cut, a shorter one begins again"
+    change.add_argument("--set", dest="text", metavar="TEXT", help=about)
+    change.add_argument("--cut", metavar="SENDER>RECEIVER", help="cut a link: zero in every turn from --turn on")
+    parser.add_argument("--positions", type=int, nargs="+", metavar="N", help="only these of its thoughts, from 0")
+    parser.add_argument("--receiver", help="only what this role gets")
+    parser.set_defaults(run=_intervene)
+
+
+def _intervene(commands: Any, options: argparse.Namespace) -> None:
+    from recmas_core.intervening import Wish, intervene
+
+    wish = Wish(
+        options.turn, options.zero, options.noise, options.scale, options.swap, options.text, options.cut,
+        None if options.positions is None else tuple(options.positions), options.receiver,
+    )  # fmt: skip
+    intervene(_asked(commands, options).load(), options.question, wish, **_how_asked(options))
+
+
+def _add_influence(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    _which(parser)
+    _how(parser)
+    about = "text whose log-probability is looked at (default: the true answer where it is known, else the run's own)"
+    parser.add_argument("--answer", help=about)
+    parser.set_defaults(run=_influence)
+
+
+def _influence(commands: Any, options: argparse.Namespace) -> None:
+    from recmas_core.intervening import tell_influence
+
+    tell_influence(_asked(commands, options).load(), options.question, options.answer, **_how_asked(options))
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:

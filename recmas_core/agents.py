@@ -14,7 +14,7 @@ from jinja2 import TemplateError
 from torch import Tensor, nn
 
 from recmas_core.captures import Captures
-from recmas_core.errors import DimensionMismatch
+from recmas_core.errors import BadInput, DimensionMismatch
 from recmas_core.templates import render
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from recmas_core.residence import Residence
 
+_FINAL_NORMS = ("norm", "ln_f", "final_layernorm", "final_layer_norm")  # what families call it
 _CANDIDATES = 8  # looked at exactly, for each nearest word that is asked for
 
 
@@ -226,3 +227,28 @@ class Agent:
             out = self.body(inputs_embeds=embeds, use_cache=True, **options)
         # of a model over several devices the last layer is not where the first one is
         return out.last_hidden_state.to(embeds.device), out.past_key_values
+
+    def layer_states(self, embeds: Tensor, last: int) -> list[Tensor]:
+        """States after every decoder layer, the final norm applied to each, as the head reads those of the last layer.
+
+        Args:
+            embeds: (B, L, d) embeddings, read as a whole.
+            last: How many of the last positions are wanted.
+
+        Returns:
+            For each layer, the first one first, (B, last, d).
+
+        Raises:
+            BadInput: If it is not known where this family of models keeps its final norm.
+        """
+        norm = next((getattr(self.body, name) for name in _FINAL_NORMS if hasattr(self.body, name)), None)
+        if norm is None:
+            todo = f"Look at its last layer; layers are known of models with one of {_FINAL_NORMS}."
+            raise BadInput(f"agent {self.name!r}", f"has no final norm that is known ({self.family})", todo)
+        with self._present():
+            if self.residence is not None:
+                self.residence.enter(self.model)
+            out = self.body(inputs_embeds=embeds, use_cache=False, output_hidden_states=True)
+            # the first of them is the input, the last one has been through the norm
+            *middle, top = (states[:, -last:].to(out.last_hidden_state.device) for states in out.hidden_states[1:])
+            return [states.to(embeds.device) for states in (*map(norm, middle), top)]

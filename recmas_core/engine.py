@@ -28,6 +28,7 @@ from recmas_core.stages import side_by_side, worth_threads
 from recmas_core.steps import (
     Alter,
     Begin,
+    Calling,
     Chosen,
     Edge,
     End,
@@ -44,7 +45,9 @@ from recmas_core.steps import (
 if TYPE_CHECKING:
     from recmas_core.system import System
 
-__all__ = ["Alter", "Edge", "Messages", "Prompts", "Settings", "Unrolled", "recurse", "require_link", "unroll"]
+__all__ = [
+    "Alter", "Edge", "Messages", "Prompts", "Settings", "Unrolled", "locked", "recurse", "require_link", "unroll",
+]  # fmt: skip
 
 
 def recurse(
@@ -213,17 +216,22 @@ def unroll(
     first: int = 0,
     stop: int | None = None,
     each_round: bool = False,
+    shared: bool = False,
 ) -> Unrolled:
-    """Drain the recursion for B questions at once. Differentiable in every link unless run under no_grad."""
+    """Drain the recursion for B questions at once. Differentiable in every link unless run under no_grad.
+
+    Args are those of `recurse`; with `shared` the system is in others' use, too, and each step is `locked`.
+    """
     thoughts: dict[int, list[Tensor]] = {}
     embeds: dict[int, list[Tensor]] = {}
     sent: dict[tuple[int, str], Tensor] = {}
     ended: End | None = None
     tokens = torch.zeros(len(questions), dtype=torch.long)
     asked: list[Scored] = []
-    for step in recurse(
+    steps = recurse(
         system, questions, settings, first=first, stop=stop, messages=messages, answers=answers, each_round=each_round
-    ):
+    )
+    for step in locked(system, steps) if shared else steps:
         if isinstance(step, Latent):
             thoughts.setdefault(step.place.turn, []).append(step.hidden)
             embeds.setdefault(step.place.turn, []).append(step.embed)
@@ -247,6 +255,24 @@ def unroll(
         rows=asked[-1].rows if asked else None,
         scored=tuple(asked),
     )
+
+
+def locked(system: System, steps: Generator[Step, None, None]) -> Generator[Step, None, None]:
+    """Steps of a recursion without gradients, each computed under the system's lock, so that runs interleave.
+
+    Nothing is held while the reader looks at a step or a tool runs. Closing the generator ends the recursion.
+    """
+    try:
+        while True:
+            with system.lock, torch.inference_mode():
+                step = next(steps, None)
+            if step is None:
+                return
+            if isinstance(step, Calling):
+                _ = step.results  # the tools run here, where nobody waits for them
+            yield step
+    finally:
+        steps.close()
 
 
 def require_link(links: Mapping[Edge, object], edge: Edge) -> None:

@@ -76,6 +76,10 @@ class Prompts:
             # the rows' messages differ in length: read them whole, padded on the left only
         return self.read_rows(place, prompts, messages, range(len(prompts)), [()] * len(prompts))
 
+    def embeds(self, place: Place, prompt: Prompt, messages: Messages, row: int = 0) -> Tensor:
+        """The input embeddings of one row's whole prompt, slots filled: (L, d)."""
+        return self._embed(place.role, prompt, messages, row)
+
     def read_rows(
         self,
         place: Place,

@@ -81,7 +81,13 @@ def stream(system: System, trace: Trace) -> Generator[Event, None, None]:
 
 def _steps(system: System, trace: Trace) -> Generator[Step, None, None]:
     config = trace.config
-    settings = Settings(
+    messages = messages_of(trace.turns)
+    return recurse(system, [config.question], settings_of(config), first=len(trace.turns), messages=messages)
+
+
+def settings_of(config: RunConfig) -> Settings:
+    """What a run's recursion is run with, its edits included: any number of rows, each edited as a run by itself."""
+    return Settings(
         rounds=config.rounds,
         latent_steps=config.latent_steps,
         mode=config.mode,
@@ -89,22 +95,26 @@ def _steps(system: System, trace: Trace) -> Generator[Step, None, None]:
         temperature=config.temperature,
         top_p=config.top_p,
         seed=config.seed,
-        alter=(lambda *at: apply_edits(config, *at)) if config.edits else None,
+        alter=(lambda *at: _apply_to_rows(config, *at)) if config.edits else None,
         tools=config.tools,
     )
-    messages = messages_of(trace.turns)
-    return recurse(system, [config.question], settings, first=len(trace.turns), messages=messages)
 
 
-def messages_of(turns: Sequence[Turn]) -> Messages:
-    """What finished turns have sent, as the recursion reads it."""
+def _apply_to_rows(config: RunConfig, place: Place, receiver: str, vectors: Tensor) -> Tensor:
+    if len(vectors) == 1:
+        return apply_edits(config, place, receiver, vectors)
+    return torch.cat([apply_edits(config, place, receiver, row) for row in vectors.split(1)])
+
+
+def messages_of(turns: Sequence[Turn], *, rows: int = 1) -> Messages:
+    """What finished turns have sent, as the recursion reads it: the same for so many rows."""
     messages = Messages()
     for turn in turns:
         if len(turn.thoughts):
             for receiver, vectors in turn.sent.items():
-                messages.latents[turn.role, receiver] = torch.tensor(vectors)[None]
+                messages.latents[turn.role, receiver] = torch.tensor(vectors).expand(rows, -1, -1)
         else:
-            messages.texts[turn.role] = [turn.text]
+            messages.texts[turn.role] = [turn.text] * rows
     return messages
 
 

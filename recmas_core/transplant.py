@@ -70,15 +70,12 @@ def transplants(
         implied = kept = 0
         for start in range(0, len(pairs), BATCH):
             batch = pairs[start : start + BATCH]
-            own = _sent_until(system, [pair[0] for pair in batch], settings, place.turn)
-            theirs = _sent_until(system, [pair[1] for pair in batch], settings, place.turn)
-            for receiver in system.pattern.receivers_of(place.role):
-                own.latents[place.role, receiver] = theirs.latents[place.role, receiver]
+            questions, theirs = ([example.question for example in pair] for pair in list(zip(*batch, strict=True))[:2])
             with torch.no_grad():
-                questions = [example.question for example, _, _ in batch]
-                out = unroll(system, questions, settings, messages=own, first=place.turn + 1)
-            for (example, _, answer), text in zip(batch, out.answers, strict=True):
-                implied += text.split()[:1] == [answer]
+                own, other = (sent_until(system, each, settings, place.turn) for each in (questions, theirs))
+                answers = answers_after(system, questions, own, other, settings, place.turn)
+            for (example, _, answer), text in zip(batch, answers, strict=True):
+                implied += says(text, answer)
                 kept += system.task.grade(example, text)
         if pairs:
             yield Transplant(place.turn, implied, kept, len(pairs))
@@ -99,10 +96,42 @@ def _pairs(
     return pairs
 
 
-@torch.no_grad()
-def _sent_until(system: System, examples: Sequence[Example], settings: Settings, turn: int) -> Messages:
-    """Everything sent up to and including `turn`, as the turn behind it reads it."""
-    out = unroll(system, [example.question for example in examples], settings)
+def says(text: str, answer: str) -> bool:
+    """Whether a text's first word is this answer."""
+    return text.split()[:1] == [answer]
+
+
+def sent_until(
+    system: System, questions: Sequence[str], settings: Settings, turn: int, *, shared: bool = False
+) -> Messages:
+    """Everything that B questions' runs send up to and including `turn`, as the turn behind it reads it."""
+    out = unroll(system, questions, settings, stop=turn + 1, shared=shared)
     roles = [place.role for place in system.pattern.schedule(settings.rounds)]
-    latents = {(roles[at], receiver): sent for (at, receiver), sent in sorted(out.sent.items()) if at <= turn}
-    return Messages(latents=latents)
+    return Messages(latents={(roles[at], receiver): sent for (at, receiver), sent in sorted(out.sent.items())})
+
+
+def answers_after(
+    system: System,
+    questions: Sequence[str],
+    own: Messages,
+    theirs: Messages,
+    settings: Settings,
+    turn: int,
+    *,
+    shared: bool = False,
+) -> tuple[str, ...]:
+    """The answers of B runs that go on behind `turn`, its transfers taken from B others.
+
+    Args:
+        system: Who answers.
+        questions: B questions.
+        own: What was sent up to and including `turn`; its transfers of that turn are written over.
+        theirs: What was sent in the others' runs.
+        settings: How.
+        turn: The turn whose transfers are replaced.
+        shared: As in `unroll`.
+    """
+    role = system.pattern.schedule(settings.rounds)[turn].role
+    for receiver in system.pattern.receivers_of(role):
+        own.latents[role, receiver] = theirs.latents[role, receiver]
+    return unroll(system, questions, settings, messages=own, first=turn + 1, shared=shared).answers

@@ -154,9 +154,12 @@ class Choose:
         except RecmasError as error:
             return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
 
-    def example(self, event: gr.SelectData) -> str:
-        """The example that was chosen."""
-        return str(event.value)
+    def example(self, text: str | None) -> tuple[Any, ...]:
+        """An example was chosen: (question, examples).
+
+        gradio says so too whenever the field is left: it is emptied, or what was typed since would be lost then.
+        """
+        return (gr.skip(), gr.skip()) if text is None else (text, None)
 
     def draw(self, request: gr.Request) -> Any:
         """A fresh held-out question."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from html import escape
 
+from recmas_core.edits import cut_edits
 from recmas_core.patterns import Pattern
-from recmas_core.records import Edit, RunConfig, Trace
+from recmas_core.records import RunConfig, Trace
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
 from visualizers.panels.entry import Entry
@@ -20,12 +21,7 @@ NOTHING = ""
 
 def cut_config(pattern: Pattern, config: RunConfig, edge: Edge) -> RunConfig:
     """A run's configuration with every transfer of an edge set to zero."""
-    sender, receiver = edge
-    cuts = tuple(
-        Edit(place.turn, "zero", receiver=receiver)
-        for place in pattern.schedule(config.rounds)
-        if place.role == sender and not place.decodes
-    )
+    cuts = cut_edits(pattern, config.rounds, edge)
     return replace(config, edits=(*config.edits, *cuts))
 
 

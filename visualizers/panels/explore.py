@@ -157,8 +157,7 @@ def _wire_choices(
     ):  # fmt: skip
         go_on(event(handlers.in_order(handler), **everything))
     left.question.change(choose.note, left.question, left.note, trigger_mode="always_last", **private)
-    # not when its value is said to have been put in: gradio says so whenever the field is left, chosen or not
-    left.examples.select(choose.example, None, left.question, **private)
+    left.examples.input(choose.example, left.examples, [left.question, left.examples], **private)
     left.dice.click(choose.draw, None, left.question, **private)
     left.thoughts.change(choose.trained, left.thoughts, left.trained, **private)
     return everything, go_on
