@@ -36,12 +36,15 @@ from visualizers.panels.compare_api import CompareApi
 from visualizers.panels.compare_handlers import Compare
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.glossary import explanations_html
 from visualizers.panels.head import head_html
 from visualizers.panels.influence_api import InfluenceApi
 from visualizers.panels.intervene import build_intervene
 from visualizers.panels.intervene_api import InterveneApi
 from visualizers.panels.intervene_handlers import Intervene
 from visualizers.panels.mcp_tools import can_serve_tools, only_our_tools
+from visualizers.panels.learn import build_learn, coach_card
+from visualizers.panels.learn_handlers import Learn
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -164,17 +167,21 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     """The page in one language."""
     shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
     gr.HTML(head_html(words), apply_default_css=False, js_on_load="recmas.begin(element);", head=shell.head)
+    coach = coach_card(shell)
+    gr.HTML(explanations_html(words), elem_id="recmas-explanations", apply_default_css=False)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
+        lessons = gr.Tab(words("page.tabs.learn"), id="learn")
         with gr.Tab(words("page.tabs.explore"), id="explore"):
-            explore = build_explore(
-                demo, shelf, Explore(shelf, visitors, words), shell, parts.allowance, parts.first, words
-            )
+            stage = Explore(shelf, visitors, words)
+            explore = build_explore(demo, shelf, stage, shell, parts.allowance, parts.first, words)
         with gr.Tab(words("page.tabs.compare"), id="compare") as tab:
             build_compare(tabs, tab, Compare(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.intervene"), id="intervene") as tab:
             build_intervene(tabs, tab, Intervene(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
+        with lessons:  # it drives the other tabs, so its content is made last, though it stands first
+            build_learn(tabs, coach, Learn(stage, explore.choose), explore, shell)
 
 
 def serve(options: Options) -> None:

@@ -100,6 +100,17 @@ class Choose:
         asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
         return self._all(visitor, asked, controls)
 
+    def afresh(self, visitor: Visitor, controls: Controls) -> tuple[Any, ...]:
+        """Everything for what the visitor looks at now, with what is typed, the cards too."""
+        asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+        return self._all(visitor, asked, controls, cards=self._cards(visitor))
+
+    def _cards(self, visitor: Visitor) -> str:
+        # never the same text twice: the page draws a piece again only if it has changed, and a person may have since
+        catalogue, drawing = visitor.belongings.catalogue, random.SystemRandom().getrandbits(32)
+        cards = cards_html(catalogue, catalogue.offer(visitor.lineup.system).name, self.words)
+        return f"{cards}<!-- {drawing} -->"
+
     def use(self, visitor: Visitor, lineup: Lineup, controls: Controls) -> tuple[Any, ...]:
         """Look at a line-up; what was typed for it before is there again."""
         before = visitor.lineup

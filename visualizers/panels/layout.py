@@ -17,6 +17,7 @@ from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.choose_handlers import ROUNDS
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import PACES
+from visualizers.panels.glossary import terms
 from visualizers.panels.mapview import map_choice
 from visualizers.panels.moments import scene
 from visualizers.panels.numbers import meters
@@ -196,7 +197,8 @@ def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell, words: Words) ->
                     speak = gr.Button(words("explore.buttons.speak"), elem_id="recmas-speak", size="sm", min_width=70)
                     speech = html("", "speech")
             with gr.Column(elem_id="recmas-reads"):
-                html(f'<h3 class="recmas-h3">{escape(words("explore.prompt.title"))}</h3>')
+                explained = terms(words, "slot", "transfer")
+                html(f'<h3 class="recmas-h3">{escape(words("explore.prompt.title"))} {explained}</h3>')
                 prompt = html(render.prompt(empty), "prompt")
     strip = piece(render.strip(empty, None), "strip")
     with gr.Row(elem_id="recmas-time"):

@@ -15,6 +15,7 @@ from visualizers.panels.compare_race import Say
 from visualizers.panels.gate import Gate
 from visualizers.panels.intervene_session import InterveneSession
 from visualizers.panels.pen import Pen
+from visualizers.panels.rooms import Learning, Room
 from visualizers.panels.session import Session
 from visualizers.panels.spread import Shown
 from visualizers.panels.survey_session import SurveySession
@@ -54,6 +55,7 @@ class Visitor:
         intervening_pen: Held by whoever draws that tab.
         opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
+        learning: Their lesson.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Visitor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         catalogue = board.catalogue
-        self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
+        self._gate = gate or Gate(1)
+        self.belongings, self.training, self.learning = Belongings(board), TrainSession(self._gate), Learning()
         self.race, self.survey = Say(), SurveySession(surveys or Gate(1))
         self.shown_map: Shown | None = None
         self.pen = Pen()
@@ -138,6 +141,20 @@ class Visitor:
         with self._lock:
             return self._asked.get(self._system)
 
+    def move(self, room: Room | None, system: str = "") -> Room:
+        """Go to another room, by default a new one for a system. Returns the one left, its run paused and kept."""
+        with self._lock:
+            self._desk().command()
+            left = Room(
+                self._system, self._last, self._chosen, self._asked, self._desks, self.training, self.shown_map
+            )
+            if room is None:
+                training = TrainSession(self._gate)
+                room = Room(system or self._system, dict(self._last), {}, {}, OrderedDict(), training)
+            self._system, self._last, self._chosen, self._asked = room.system, room.last, room.chosen, room.asked
+            self._desks, self.training, self.shown_map = room.desks, room.training, room.shown_map
+            return left
+
     def running(self) -> int:
         """Runs under way, paused ones included."""
         with self._lock:
@@ -154,6 +171,8 @@ class Visitor:
         self.race.close()
         self.survey.close()
         self.intervening.close()
+        for room in self.learning.rooms():
+            room.close()
         self.belongings.close()
 
     @property
