@@ -33,6 +33,7 @@ from visualizers.panels.api import Api
 from visualizers.panels.catalogue import Catalogue, read_catalogue
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.first import Firsts
 from visualizers.panels.head import head_html
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
@@ -65,6 +66,7 @@ class Options:
             only this machine reaches the page, else nothing.
         folder: The only folder whose models visitors may name; None for any where only this machine reaches the page.
         task, device, weights: How the first system is opened, if it is one of the public release.
+        empty: Whether the stage is empty at first, rather than show a run that was made beforehand.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +80,7 @@ class Options:
     task: str = "math"
     device: str | None = None
     weights: str = "bfloat16"
+    empty: bool = False
 
     @property
     def private(self) -> bool:
@@ -153,7 +156,7 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     gr.HTML(head_html(words), apply_default_css=False)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
         with gr.Tab(words("page.tabs.explore"), id="explore"):
-            explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, parts.allowance, parts.first)
+            explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, parts.allowance, parts.first, words)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors), explore, shell)
 
@@ -170,7 +173,8 @@ def serve(options: Options) -> None:
     set_verbosity_error()  # nor what transformers leaves out of multimodal checkpoints: that is meant
     wanted = wanted_of(options)
     shelf, shell = Shelf(catalogue_of(options)), build_shell()
-    demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
+    visitors = Visitors(shelf.board, firsts=None if options.empty else Firsts())
+    demo = build_page(shelf, shell, visitors=visitors, allowance=options.allowance, first=wanted)
     prepare_zero()
     demo.launch(
         server_name=options.host,
@@ -259,6 +263,10 @@ def read_options(arguments: list[str] | None = None) -> Options:
         help="its weights: bfloat16, float16, float32, 8 or 4 bits (RECMAS_WEIGHTS)",
     )  # fmt: skip
     parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
+    parser.add_argument(
+        "--empty", action="store_true", default=bool(around("RECMAS_EMPTY")),
+        help="begin with an empty stage, not with a run made beforehand (RECMAS_EMPTY)",
+    )  # fmt: skip
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
     return Options(**vars(parser.parse_args(arguments)))
 

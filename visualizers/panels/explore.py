@@ -15,9 +15,12 @@ from visualizers.panels.layout import Choosing, Showing, choosing, showing
 from visualizers.panels.offers import Wanted
 from visualizers.panels.open_handlers import Opening
 from visualizers.panels.open_layout import OpenParts, open_parts
+from visualizers.panels.share import share_parts, wire_share
+from visualizers.panels.share_handlers import Share
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import OUTPUTS
+from visualizers.words import Words
 
 LIMIT = 32  # handlers of one kind at work at once; nobody waits for another visitor's run
 
@@ -46,8 +49,9 @@ class ExplorePage:
 
 
 def build_explore(
-    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None = None
-) -> ExplorePage:
+    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None,
+    words: Words,
+) -> ExplorePage:  # fmt: skip
     """Add the tab to the page that is being built (inside `with demo`).
 
     Args:
@@ -57,6 +61,7 @@ def build_explore(
         shell: The page's frame.
         allowance: What else may be opened.
         first: What to open for everybody.
+        words: What the page says.
     """
 
     def unfold() -> OpenParts | None:
@@ -67,6 +72,7 @@ def build_explore(
             left, more = choosing(shelf.catalogue, shelf.first, shell, unfold)
         with gr.Column(elem_id="recmas-stage", min_width=280):
             stage = showing(shelf.catalogue, shelf.first, shell)
+            sharing = share_parts(words, shell)
     common: dict[str, Any] = {
         "inputs": [
             left.question, left.rounds, left.thoughts, left.seed, left.mode, left.pace, stage.follow, left.tools,
@@ -83,6 +89,7 @@ def build_explore(
         left, choose, everything, handlers.in_order, go_on, more, Opening(shelf, handlers, choose, allowance, first)
     )
     _wire_opening(demo, page)
+    wire_share(demo, sharing, left.mode, Share(handlers, choose, words), everything, go_on)
     return page
 
 
@@ -141,7 +148,6 @@ def _wire_choices(
     def go_on(chosen: Any) -> None:
         warmed(chosen.then(choose.settle, **settled))
 
-    warmed(demo.load(choose.settle, **settled))
     for event, handler in (
         (left.cards.choose, choose.choose), (left.cast.choose, choose.choose), (left.cast.cast, choose.cast),
         (left.links.links, choose.links),

@@ -42,10 +42,10 @@ def build_shell() -> Shell:
     """
     folder = Path(tempfile.mkdtemp(prefix="recmas-page-"))
     shutil.copyfile(str(files("plotly") / "package_data" / "plotly.min.js"), folder / "plotly.min.js")
-    (folder / "page.js").write_text(_joined("plots.js", "page.js"), encoding="utf-8")
+    (folder / "page.js").write_text(_joined("plots.js", "page.js", "share.js"), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
-        css=f"{stylesheet()}\n{_joined('page.css', 'train.css')}",
+        css=f"{stylesheet()}\n{_joined('page.css', 'train.css', 'share.css')}",
         head=f'<script src="{_url(folder / "page.js")}"></script>',
         plotly=_url(folder / "plotly.min.js"),
         theme=page_theme(),

@@ -24,6 +24,7 @@ from visualizers.panels.moments import Scene, scene
 from visualizers.panels.render import render
 from visualizers.panels.saying import status
 from visualizers.panels.session import Moment
+from visualizers.words import read_words
 
 _log = logging.getLogger("recmas.page")
 
@@ -98,6 +99,8 @@ def draw_panels(
         panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
         said = status(_now(view), running=moment.streaming)
+        if moment.origin:
+            said = read_words("en")(f"share.origin.{moment.origin}", said=said)
     return Panels(
         topology=screen.topology, map=figure, caption=caption, table=screen.table, prompt=screen.prompt,
         strip=screen.strip, meters=screen.meters, detail=screen.detail, when=screen.when, status=status_html(said),

@@ -11,6 +11,7 @@ from typing import Any
 
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
+from visualizers.panels.first import Firsts
 from visualizers.panels.gate import Gate
 from visualizers.panels.pen import Pen
 from visualizers.panels.session import Session
@@ -37,6 +38,7 @@ class Visitor:
     Args:
         board: What everybody can choose.
         gate: Lets a few visitors' trainings work at once.
+        firsts: The runs that are shown before a visitor has made any; None for none.
         clock: Seconds, monotonic; for tests.
 
     Attributes:
@@ -48,9 +50,14 @@ class Visitor:
     """
 
     def __init__(
-        self, board: Board, *, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        board: Board,
+        *,
+        gate: Gate | None = None,
+        firsts: Firsts | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        catalogue = board.catalogue
+        catalogue, self._firsts = board.catalogue, firsts
         self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
         self.shown_map: Shown | None = None
         self.pen = Pen()
@@ -152,8 +159,11 @@ class Visitor:
             large = self._catalogue.offer(lineup.system).wanted is not None
             cut = None if large else self._catalogue.pattern(lineup.system).contrast
             session = Session(cut=cut, clock=self._clock)
+            first = None if self._firsts is None else self._firsts.of(self._catalogue, lineup)
             if self.closed:
                 session.close()
+            elif first is not None:
+                session.show(first.job, first.trace, "shipped")
             self._desks[lineup] = session
             while len(self._desks) > _DESKS:
                 self._desks.popitem(last=False)[1].close()
@@ -169,6 +179,7 @@ class Visitors:
         limit: Most visitors kept.
         keep: Seconds after their last use for which a visitor is kept.
         trainings: How many of them train at once; others wait.
+        firsts: The runs that are shown to whoever comes; None for none.
         clock: Seconds, monotonic; for tests.
     """
 
@@ -179,9 +190,10 @@ class Visitors:
         limit: int = 256,
         keep: float = 3600.0,
         trainings: int = TRAININGS,
+        firsts: Firsts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board, self._limit, self._keep, self._clock = board, limit, keep, clock
+        self._board, self._limit, self._keep, self._clock, self._firsts = board, limit, keep, clock, firsts
         self.gate = Gate(trainings)
         self._lock = threading.Lock()
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
@@ -192,7 +204,7 @@ class Visitors:
             visitor = self._visitors.get(key)
             if visitor is None:
                 visitor = self._visitors[key] = Visitor(
-                    self._board, gate=self.gate, clock=self._clock
+                    self._board, gate=self.gate, firsts=self._firsts, clock=self._clock
                 )
             visitor.used = self._clock()
             self._visitors.move_to_end(key)
