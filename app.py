@@ -153,12 +153,14 @@ def build_page(
 def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     """The page in one language."""
     shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
-    gr.HTML(head_html(words), apply_default_css=False)
+    gr.HTML(head_html(words), apply_default_css=False, js_on_load="recmas.begin(element);", head=shell.head)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
         with gr.Tab(words("page.tabs.explore"), id="explore"):
-            explore = build_explore(demo, shelf, Explore(shelf, visitors), shell, parts.allowance, parts.first, words)
+            explore = build_explore(
+                demo, shelf, Explore(shelf, visitors, words), shell, parts.allowance, parts.first, words
+            )
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
-            build_train(tabs, tab, Train(shelf, visitors), explore, shell)
+            build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
 
 
 def serve(options: Options) -> None:

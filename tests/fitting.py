@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from english import ENGLISH
 
 from visualizers.own_fit import Fitter, OwnFit
 from visualizers.own_maps import OwnMap, OwnPlaces
@@ -73,7 +74,7 @@ def until(done: Callable[[], bool]) -> None:
 def settled(own: OwnMap, run: list[np.ndarray], fitter: Fitter, others: Sequence[np.ndarray] = ()) -> OwnPlaces:
     """The places when nothing better will come."""
     while True:
-        found = own.place(run, others=others, fitter=fitter)
+        found = own.place(run, ENGLISH, others=others, fitter=fitter)
         if not own.busy:
             return found
         until(lambda: not own.busy)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from english import ENGLISH
 
 from recmas_core.patterns import SEQUENTIAL
 from recmas_core.records import Segment, Turn, frozen_array
@@ -64,12 +65,12 @@ def turn(**changes: object) -> StripTurn:
 @pytest.mark.parametrize(
     "html",
     [
-        probe_table_html([row(role=EVIL, words=((EVIL, 0.5),))], measure=EVIL),
-        turn_strip_html([turn(title=EVIL, saying=EVIL)]),
+        probe_table_html([row(role=EVIL, words=((EVIL, 0.5),))], ENGLISH, measure=EVIL),
+        turn_strip_html([turn(title=EVIL, saying=EVIL)], ENGLISH),
         meters_html([Meter(EVIL, EVIL, EVIL)]),
-        prompt_html([Segment((1,), None, EVIL), Segment((), "solver", EVIL)], SEQUENTIAL, filled={}),
-        writing_html(1, EVIL, [Written(0, EVIL, False), Called(0, EVIL, EVIL, EVIL, 0.1), PutThere(EVIL)]),
-        turn_strip_html([turn(calls=(EVIL,))]),
+        prompt_html([Segment((1,), None, EVIL), Segment((), "solver", EVIL)], SEQUENTIAL, ENGLISH, filled={}),
+        writing_html(1, EVIL, [Written(0, EVIL, False), Called(0, EVIL, EVIL, EVIL, 0.1), PutThere(EVIL)], ENGLISH),
+        turn_strip_html([turn(calls=(EVIL,))], ENGLISH),
     ],
     ids=["probe", "strip", "meters", "prompt", "writing", "calls"],
 )
@@ -82,7 +83,7 @@ def test_no_text_becomes_markup(html: str) -> None:
 
 
 def test_probe_row_is_a_button_that_names_its_thought() -> None:
-    reader = Reader(probe_table_html([row(), row(step=2, selected=True)]))
+    reader = Reader(probe_table_html([row(), row(step=2, selected=True)], ENGLISH))
     buttons = reader.all("button")
     assert [(b["data-turn"], b["data-step"], b["aria-pressed"]) for b in buttons] == [
         ("2", "1", "false"),
@@ -94,29 +95,29 @@ def test_probe_row_is_a_button_that_names_its_thought() -> None:
 
 
 def test_bars_are_in_proportion_and_never_wider_than_their_cell() -> None:
-    html = probe_table_html([row(words=(("a", 1.0), ("b", 0.25), ("c", -0.4), ("d", 1.2)))], measure="cosine")
+    html = probe_table_html([row(words=(("a", 1.0), ("b", 0.25), ("c", -0.4), ("d", 1.2)))], ENGLISH, measure="cosine")
     assert [part.split("%")[0] for part in html.split("width:")[1:]] == ["100.0", "25.0", "0.0", "100.0"]
 
 
 def test_rows_of_different_length_fill_the_table() -> None:
-    reader = Reader(probe_table_html([row(words=()), row(words=(("a", 0.1),) * 3)]))
+    reader = Reader(probe_table_html([row(words=()), row(words=(("a", 0.1),) * 3)], ENGLISH))
     assert len(reader.all("td")) == 6
 
 
 def test_white_space_is_made_visible() -> None:
-    text = Reader(probe_table_html([row(words=(("\n", 0.5), ("  ", 0.3), ("", 0.1)))])).text
+    text = Reader(probe_table_html([row(words=(("\n", 0.5), ("  ", 0.3), ("", 0.1)))], ENGLISH)).text
     assert "⏎" in text
     assert "␣" in text
     assert "∅" in text
 
 
 def test_no_thoughts_say_what_to_do() -> None:
-    assert "Press Step" in probe_table_html([])
+    assert "Press Step" in probe_table_html([], ENGLISH)
 
 
 def test_strip_groups_by_round_and_disables_what_is_to_come() -> None:
     turns = [turn(), turn(index=1, state="running", selected=True), turn(index=2, round=2, state="waiting", saying="")]
-    reader = Reader(turn_strip_html(turns))
+    reader = Reader(turn_strip_html(turns, ENGLISH))
     rounds = [d["aria-label"] for d in reader.all("div") if str(d.get("aria-label", "")).startswith("Round")]
     assert rounds == ["Round 1", "Round 2"]
     buttons = reader.all("button")
@@ -127,7 +128,7 @@ def test_strip_groups_by_round_and_disables_what_is_to_come() -> None:
 
 
 def test_the_decoding_turn_shows_its_answer() -> None:
-    html = turn_strip_html([turn(decodes=True, saying="8")])
+    html = turn_strip_html([turn(decodes=True, saying="8")], ENGLISH)
     assert "→ 8" in html
     assert "answers 8" in html
 
@@ -148,14 +149,15 @@ def test_meters_are_a_description_list_in_order() -> None:
     ],
 )
 def test_a_slot_is_a_chip_in_its_senders_colour(filled: dict[str, int], text: str, shown: str) -> None:
-    html = prompt_html([Segment((5,), None, "start 7 ; "), Segment((), "solver", text)], SEQUENTIAL, filled=filled)
+    prompt = [Segment((5,), None, "start 7 ; "), Segment((), "solver", text)]
+    html = prompt_html(prompt, SEQUENTIAL, ENGLISH, filled=filled)
     assert Reader(html).text == f"start 7 ; {shown}"
     assert role_colour(SEQUENTIAL, "solver") in html
 
 
 def test_turns_made_at_once_stand_in_one_group_and_others_do_not() -> None:
     turns = [turn(index=i, role=name, title=name, stage=0) for i, name in enumerate(("math", "code", "science"))]
-    reader = Reader(turn_strip_html([*turns, turn(index=3, stage=1), turn(index=4, stage=0, round=2)]))
+    reader = Reader(turn_strip_html([*turns, turn(index=3, stage=1), turn(index=4, stage=0, round=2)], ENGLISH))
     groups = [d for d in reader.all("div") if d.get("class") == "recmas-atonce"]
     assert len(groups) == 1
     assert groups[0]["aria-label"] == "At once"
@@ -164,7 +166,7 @@ def test_turns_made_at_once_stand_in_one_group_and_others_do_not() -> None:
 
 
 def test_a_tool_call_is_a_button_of_its_own_behind_its_turn() -> None:
-    buttons = Reader(turn_strip_html([turn(index=7, calls=("search", "python"))])).all("button")
+    buttons = Reader(turn_strip_html([turn(index=7, calls=("search", "python"))], ENGLISH)).all("button")
     assert [(b["data-turn"], b.get("data-call")) for b in buttons] == [("7", None), ("7", "0"), ("7", "1")]
     assert buttons[2]["aria-label"] == "Planner, tool call 2: python"
 
@@ -174,7 +176,7 @@ def test_writing_shows_calls_where_they_were_made() -> None:
         Written(0, "<python>", False), Called(0, "python", "print(3)", "3", 0.012), Written(1, "3", False),
         Called(1, "search", "Kesh", "error: nothing found", 1.4, selected=True), Written(2, "", True),
     ]  # fmt: skip
-    html = writing_html(4, "The Tool-caller writes.", parts)
+    html = writing_html(4, "The Tool-caller writes.", parts, ENGLISH)
     reader = Reader(html)
     keys = [b["data-key"] for b in reader.all("button")]
     assert keys == ["token-4-0", "called-4-0", "token-4-1", "called-4-1", "token-4-2"]
@@ -182,7 +184,7 @@ def test_writing_shows_calls_where_they_were_made() -> None:
         assert text in reader.text
     assert html.count("recmas-bad") == 1  # a failed call is told from one that worked
     assert html.count("recmas-selected") == 1
-    assert "recmas-live" in writing_html(4, "", parts, live=True)
+    assert "recmas-live" in writing_html(4, "", parts, ENGLISH, live=True)
     assert "recmas-live" not in html
 
 

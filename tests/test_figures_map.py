@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from english import ENGLISH
 
 from visualizers.figures.islands import Island, find_islands, legible
 from visualizers.figures.latent_map import Cloud, MapPoint, latent_map
@@ -21,7 +22,7 @@ def point(x: float, y: float, turn: int = 0, step: int = 0, round_: int = 1, **c
 
 
 def traces(**arguments: object) -> dict[str, dict]:
-    figure = json.loads(latent_map(**arguments).to_json())  # type: ignore[arg-type]
+    figure = json.loads(latent_map(**arguments, words=ENGLISH).to_json())  # type: ignore[arg-type]
     return {trace["name"]: trace for trace in figure["data"]} | {"layout": figure["layout"]}
 
 
@@ -64,14 +65,14 @@ def test_shadows_are_hollow_and_tied_to_the_thoughts_of_the_same_step() -> None:
 
 def test_nothing_hides_the_live_points() -> None:
     """SVG traces are drawn in order; plotly's WebGL canvas would lie over all of them."""
-    figure = latent_map(points=[point(1, 1)], cloud=CLOUD, anchors=CLOUD)
+    figure = latent_map(points=[point(1, 1)], cloud=CLOUD, anchors=CLOUD, words=ENGLISH)
     assert [trace.type for trace in figure.data] == ["scatter"] * len(figure.data)
     assert figure.data[-1].name == "thoughts"
 
 
 def test_axes_hold_still_until_a_point_lies_outside() -> None:
     def ranges(points: list[MapPoint]) -> tuple:
-        layout = latent_map(points=points, cloud=CLOUD).layout
+        layout = latent_map(points=points, cloud=CLOUD, words=ENGLISH).layout
         assert layout.yaxis.scaleanchor == "x"
         return layout.xaxis.range, layout.yaxis.range
 
@@ -84,15 +85,16 @@ def test_axes_hold_still_until_a_point_lies_outside() -> None:
 def test_axes_hold_the_frame_of_the_whole_run_where_there_is_no_cloud() -> None:
     def across(count: int) -> tuple[float, ...]:
         points = [point(x, 1) for x in (0, 5, 10)[:count]]
-        return latent_map(points=points, cloud=None, frame=np.array([[0, 0], [10, 2]], np.float32)).layout.xaxis.range
+        frame = np.array([[0, 0], [10, 2]], np.float32)
+        return latent_map(points=points, cloud=None, words=ENGLISH, frame=frame).layout.xaxis.range
 
     assert across(0) == across(1) == across(3)
 
 
 def test_zoom_survives_new_points_but_not_another_map() -> None:
-    first = latent_map(points=[], cloud=CLOUD, title="planner").layout.uirevision
-    assert latent_map(points=[point(1, 1)], cloud=CLOUD, title="planner").layout.uirevision == first
-    assert latent_map(points=[], cloud=CLOUD, title="critic").layout.uirevision != first
+    first = latent_map(points=[], cloud=CLOUD, title="planner", words=ENGLISH).layout.uirevision
+    assert latent_map(points=[point(1, 1)], cloud=CLOUD, title="planner", words=ENGLISH).layout.uirevision == first
+    assert latent_map(points=[], cloud=CLOUD, title="critic", words=ENGLISH).layout.uirevision != first
 
 
 def test_words_and_method_are_shown_as_text_not_markup() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
+from english import ENGLISH
 
 from recmas_core.patterns import DISTILLATION, MIXTURE, SEQUENTIAL, Edge, Pattern, loop_pattern
 from visualizers.figures.geometry import BOX_W, Drawing, can_fold, draw_pattern, fold_pattern
@@ -37,7 +38,7 @@ def groups(root: ET.Element, name: str) -> list[ET.Element]:
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.name)
 def test_every_role_and_edge_is_drawn(pattern: Pattern) -> None:
-    root = parse(topology_svg(pattern, Activity(rounds=3)))
+    root = parse(topology_svg(pattern, Activity(rounds=3), ENGLISH))
     assert len(groups(root, "recmas-node")) == len(pattern.roles)
     assert len(groups(root, "recmas-edge")) == len(pattern.edges)
 
@@ -77,7 +78,7 @@ def test_the_roles_of_a_stage_share_a_column() -> None:
 def test_only_long_rings_are_folded_and_drawn_twice() -> None:
     assert [pattern.name for pattern in FOLDED] == ["loop4", "loop5"]
     for pattern in PATTERNS:
-        svg = topology_svg(pattern, Activity(rounds=3))
+        svg = topology_svg(pattern, Activity(rounds=3), ENGLISH)
         assert svg.count("<svg") == (2 if pattern in FOLDED else 1)
         assert ("recmas-narrow" in svg) == (pattern in FOLDED)
     for pattern in FOLDED:
@@ -93,7 +94,8 @@ def test_feedback_returns_below_and_forward_does_not() -> None:
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.name)
 def test_the_travelling_transfer_runs_along_its_own_edge(pattern: Pattern) -> None:
     for edge in pattern.edges:
-        root = parse(topology_svg(pattern, Activity(active=[edge.receiver], hops=[edge.key], round=1, rounds=2)))
+        activity = Activity(active=[edge.receiver], hops=[edge.key], round=1, rounds=2)
+        root = parse(topology_svg(pattern, activity, ENGLISH))
         (hop,) = groups(root, "recmas-hop")
         path = draw_pattern(pattern).routes[edge.key].path
         assert {m.get("path") for m in hop.iter(f"{SVG}animateMotion")} == {path}
@@ -104,7 +106,7 @@ def test_the_travelling_transfer_runs_along_its_own_edge(pattern: Pattern) -> No
 def test_specialists_are_lit_and_their_transfers_travel_at_the_same_time() -> None:
     specialists = MIXTURE.stages[0]
     hops = [(name, "summarizer") for name in specialists]
-    root = parse(topology_svg(MIXTURE, Activity(active=specialists, hops=hops, round=1, rounds=3)))
+    root = parse(topology_svg(MIXTURE, Activity(active=specialists, hops=hops, round=1, rounds=3), ENGLISH))
     lit = ["".join(node.itertext()) for node in groups(root, "recmas-active")]
     assert lit == ["Math", "Code", "Science"]
     assert len(groups(root, "recmas-hop")) == 3
@@ -114,17 +116,17 @@ def test_specialists_are_lit_and_their_transfers_travel_at_the_same_time() -> No
 
 
 def test_only_the_active_role_is_lit() -> None:
-    root = parse(topology_svg(SEQUENTIAL, Activity(active=["critic"], spoken=("planner",), round=1, rounds=3)))
+    root = parse(topology_svg(SEQUENTIAL, Activity(active=["critic"], spoken=("planner",), round=1, rounds=3), ENGLISH))
     (lit,) = groups(root, "recmas-active")
     assert "Critic" in "".join(lit.itertext())
     (done,) = groups(root, "recmas-spoken")
     assert "Planner" in "".join(done.itertext())
-    assert not groups(parse(topology_svg(SEQUENTIAL, Activity())), "recmas-active")
+    assert not groups(parse(topology_svg(SEQUENTIAL, Activity(), ENGLISH)), "recmas-active")
 
 
 def test_words_say_what_the_picture_shows() -> None:
     activity = Activity(["solver"], [("critic", "solver")], ("planner", "critic"), ["solver"], 3, 3)
-    root = parse(topology_svg(SEQUENTIAL, activity))
+    root = parse(topology_svg(SEQUENTIAL, activity, ENGLISH))
     assert root.get("role") == "img"
     said = root.findtext(f"{SVG}desc") or ""
     assert said in (root.get("aria-label") or "")
@@ -134,25 +136,25 @@ def test_words_say_what_the_picture_shows() -> None:
 
 
 def test_untrained_links_look_different_and_are_named() -> None:
-    svg = topology_svg(SEQUENTIAL, Activity(), untrained={("planner", "critic")})
+    svg = topology_svg(SEQUENTIAL, Activity(), ENGLISH, untrained={("planner", "critic")})
     root = parse(svg)
     marked = [g for g in groups(root, "recmas-edge") if g.findtext(f"{SVG}title")]
     assert len(marked) == 1
     assert "Links never trained: Planner to Critic." in (root.findtext(f"{SVG}desc") or "")
-    assert "never trained" not in topology_svg(SEQUENTIAL, Activity())
+    assert "never trained" not in topology_svg(SEQUENTIAL, Activity(), ENGLISH)
 
 
 def test_captions_are_escaped_and_replaced_while_decoding() -> None:
     captions = {"solver": "<b>Gemma & co"}
-    calm = "".join(parse(topology_svg(SEQUENTIAL, Activity(), captions=captions)).itertext())
+    calm = "".join(parse(topology_svg(SEQUENTIAL, Activity(), ENGLISH, captions=captions)).itertext())
     assert "<b>Gemma & co" in calm
-    busy = topology_svg(SEQUENTIAL, Activity(active=["solver"], decoding=["solver"]), captions=captions)
+    busy = topology_svg(SEQUENTIAL, Activity(active=["solver"], decoding=["solver"]), ENGLISH, captions=captions)
     assert "Gemma" not in busy
     assert "writes the answer" in busy
 
 
 def test_round_counter_has_a_dot_per_round() -> None:
-    (counter,) = groups(parse(topology_svg(SEQUENTIAL, Activity(round=2, rounds=5))), "recmas-rounds")
+    (counter,) = groups(parse(topology_svg(SEQUENTIAL, Activity(round=2, rounds=5), ENGLISH)), "recmas-rounds")
     assert len(list(counter.iter(f"{SVG}circle"))) == 5
     assert "round 2 of 5" in "".join(counter.itertext())
 

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from english import ENGLISH
 
 import recmas_core as rm
 from recmas_core.records import HeldOut, TrainStep
@@ -23,7 +24,7 @@ def step(
 
 
 def drawn(steps: list[TrainStep], **options: object) -> tuple[dict[str, dict], dict]:
-    figure = json.loads(training_curves(steps, titles={"outer": "Outer <b>loop"}, **options).to_json())  # type: ignore[arg-type]
+    figure = json.loads(training_curves(steps, ENGLISH, titles={"outer": "Outer <b>loop"}, **options).to_json())  # type: ignore[arg-type]
     return {trace["name"]: trace for trace in figure["data"]}, figure["layout"]
 
 
@@ -88,7 +89,7 @@ def test_a_loss_of_zero_can_be_drawn() -> None:
 
 def test_a_row_for_every_link_and_a_column_for_every_round() -> None:
     norms = {(1, EDGES[0]): 0.5, (2, EDGES[0]): 2e-6, (1, EDGES[1]): 31.0}
-    table = credit_html(SEQUENTIAL, norms, links=EDGES, rounds=3, distance={EDGES[0]: 0.034})
+    table = credit_html(SEQUENTIAL, norms, ENGLISH, links=EDGES, rounds=3, distance={EDGES[0]: 0.034})
     rows = re.findall(r"<tr style.*?</tr>", table)
     assert len(rows) == len(EDGES)
     assert "Planner → Critic" in rows[0]
@@ -97,7 +98,7 @@ def test_a_row_for_every_link_and_a_column_for_every_round() -> None:
 
 
 def test_a_stage_without_rounds_fills_the_row_and_an_inner_link_is_named() -> None:
-    table = credit_html(SEQUENTIAL, {(0, ("critic", "critic")): 1.5}, links=[("critic", "critic")], rounds=3)
+    table = credit_html(SEQUENTIAL, {(0, ("critic", "critic")): 1.5}, ENGLISH, links=[("critic", "critic")], rounds=3)
     assert "Critic, inner" in table
     assert 'colspan="3">1.5</td>' in table
 

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from english import ENGLISH
 from shipping import OPTIONS, ship, some_tools
 from test_resume import assert_same_within
 from test_run import assert_same
@@ -136,7 +137,7 @@ def test_it_is_drawn(court: rm.System) -> None:
     assert set(drawing.boxes) == set(court.roles)
     assert set(drawing.routes) == set(court.links)
     assert drawing.boxes["accuser"].x == drawing.boxes["defender"].x
-    svg = topology_svg(court.pattern, Activity(active=("accuser", "defender"), round=1, rounds=2))
+    svg = topology_svg(court.pattern, Activity(active=("accuser", "defender"), round=1, rounds=2), ENGLISH)
     text = " ".join(ET.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)).itertext())
     assert all(role.title in text for role in COURT.roles)
     assert len({role_colour(COURT, role) for role in court.roles}) == len(court.roles)

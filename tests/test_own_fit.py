@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from english import ENGLISH
 from fitting import Fake, settled, span, vectors
 
 from visualizers.own_fit import Fitter, OwnFit, Scale, fit_umap
@@ -20,19 +21,19 @@ def fake() -> Fake:
 def test_a_growing_pca_stays_where_it_was() -> None:
     own, run = OwnMap("thoughts"), vectors(100)
     for count in range(20, 100):
-        before, after = own.place(run[:count]).xy, own.place(run[: count + 1]).xy
+        before, after = own.place(run[:count], ENGLISH).xy, own.place(run[: count + 1], ENGLISH).xy
         moved = np.linalg.norm(after[:count] - before, axis=1)
         assert np.median(moved) < 0.15 * span(before)
 
 
 def test_no_thoughts_have_no_places_and_one_no_shape() -> None:
-    assert OwnMap("thoughts").place([]).xy.shape == (0, 2)
-    assert OwnMap("thoughts").place([]).method == ""
-    assert "only one" in OwnMap("thoughts").place(vectors(1)).method
+    assert OwnMap("thoughts").place([], ENGLISH).xy.shape == (0, 2)
+    assert OwnMap("thoughts").place([], ENGLISH).method == ""
+    assert "only one" in OwnMap("thoughts").place(vectors(1), ENGLISH).method
 
 
 def test_on_pca_the_twin_runs_thoughts_lie_where_theirs_would() -> None:
-    found = OwnMap("thoughts").place(vectors(10), others=vectors(10)[2:4])
+    found = OwnMap("thoughts").place(vectors(10), ENGLISH, others=vectors(10)[2:4])
     np.testing.assert_allclose(found.others, found.xy[2:4], atol=1e-5)
 
 
@@ -52,7 +53,7 @@ def test_a_warm_up_that_fails_is_told() -> None:
     fitter.warm_up()
     assert fitter.wait(20)
     assert fitter.status == "failed: ImportError: no numba here"
-    assert "no numba here" in OwnMap("thoughts").place(vectors(20), fitter=fitter).method
+    assert "no numba here" in OwnMap("thoughts").place(vectors(20), ENGLISH, fitter=fitter).method
 
 
 def test_an_atlas_warms_up_for_the_roles_without_a_map(fake: Fake) -> None:
@@ -84,7 +85,7 @@ def real() -> Fitter:
 
 def test_umap_itself_keeps_groups_where_they_were_and_repeats_itself(real: Fitter) -> None:
     own, run = OwnMap("thoughts"), vectors(48, d=64)
-    shown = own.place(run).xy
+    shown = own.place(run, ENGLISH).xy
     found = settled(own, run, real, tuple(vectors(2, 5, d=64)))
     again = settled(OwnMap("thoughts"), run, real)
     np.testing.assert_array_equal(found.xy, again.xy)

@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
+from english import ENGLISH
 from fitting import Fake, settled, span, until, vectors, warmed
 
 from recmas_core.errors import NonFiniteLatent
@@ -40,8 +41,8 @@ def test_fewer_thoughts_are_never_fitted(fake: Fake, fitter: Fitter) -> None:
 def test_pca_is_shown_until_the_fit_is_there_and_no_drawing_waits(fake: Fake, fitter: Fitter) -> None:
     own, run = OwnMap("thoughts"), vectors(30)
     fake.gate.clear()
-    first = own.place(run, fitter=fitter)  # would wait for ever if it waited
-    again = own.place(run, fitter=fitter)
+    first = own.place(run, ENGLISH, fitter=fitter)  # would wait for ever if it waited
+    again = own.place(run, ENGLISH, fitter=fitter)
     assert own.busy
     assert "PCA of 30" in again.method
     assert "UMAP is being fitted" in again.method
@@ -53,7 +54,7 @@ def test_pca_is_shown_until_the_fit_is_there_and_no_drawing_waits(fake: Fake, fi
 
 def test_the_fit_is_laid_on_what_was_shown(fitter: Fitter) -> None:
     own, run = OwnMap("thoughts"), vectors(40)
-    shown = own.place(run).xy
+    shown = own.place(run, ENGLISH).xy
     fitted = settled(own, run, fitter).xy
     assert np.linalg.norm(fitted - shown, axis=1).max() < 0.3 * span(shown)
     assert not np.array_equal(fitted, shown)
@@ -63,7 +64,7 @@ def test_the_fit_is_laid_on_what_was_shown(fitter: Fitter) -> None:
 def test_nothing_is_fitted_before_umap_is_warm(fake: Fake) -> None:
     cold = Fitter(fit=fake)
     own = OwnMap("thoughts")
-    assert "warming up" in own.place(vectors(30), fitter=cold).method
+    assert "warming up" in own.place(vectors(30), ENGLISH, fitter=cold).method
     assert not own.busy
     assert fake.sizes == []
 
@@ -72,14 +73,14 @@ def test_thoughts_that_come_later_are_placed_at_once_and_then_transformed(fake: 
     own, run = OwnMap("thoughts"), vectors(24)
     fitted = settled(own, run[:20], fitter).xy
     fake.gate.clear()
-    at_once = own.place(run, fitter=fitter)
+    at_once = own.place(run, ENGLISH, fitter=fitter)
     assert "fitted to 20 of 24" in at_once.method
     assert "4 by the 5 nearest" in at_once.method
     assert np.isin(np.round(at_once.xy[:20], 3), np.round(fitted, 3)).all()
     assert span(np.concatenate([at_once.xy, fitted])) <= 1.001 * span(fitted)  # a mean lies inside
     fake.gate.set()
     until(lambda: not own.busy)
-    later = own.place(run, fitter=fitter)
+    later = own.place(run, ENGLISH, fitter=fitter)
     assert "nearest" not in later.method
     assert fake.transformed == 4
     np.testing.assert_array_equal(later.xy[:20], fitted)
@@ -117,7 +118,7 @@ def test_the_memory_of_transformed_places_is_bounded(fitter: Fitter, monkeypatch
     own = OwnMap("thoughts")
     settled(own, vectors(20), fitter)
     for seed in range(5):
-        own.place(vectors(20), others=vectors(3, seed), fitter=fitter)
+        own.place(vectors(20), ENGLISH, others=vectors(3, seed), fitter=fitter)
         until(lambda: not own.busy)
     assert len(own._moved) == 6
 
@@ -126,8 +127,8 @@ def test_the_memory_of_transformed_places_is_bounded(fitter: Fitter, monkeypatch
 def test_an_older_drawing_shows_the_same_map_with_fewer_points(fitter: Fitter, warm: bool) -> None:
     own, run, atlas = OwnMaps(), vectors(40), Atlas({}, unmapped=["planner"], fitter=fitter if warm else None)
     settled(own.of("planner", "thoughts"), run, fitter) if warm else None
-    now = spread_of(atlas, own, THOUGHTS, run, 40)
-    then = spread_of(atlas, own, THOUGHTS, run, 7)
+    now = spread_of(atlas, own, THOUGHTS, run, 40, ENGLISH)
+    then = spread_of(atlas, own, THOUGHTS, run, 7, ENGLISH)
     assert then.shown == now.shown[:7]
     assert then.method == now.method
     np.testing.assert_array_equal(then.frame, now.frame)
@@ -153,7 +154,7 @@ def test_thoughts_that_are_all_the_same_stay_in_the_middle(fake: Fake, fitter: F
 
 def test_a_vector_that_is_not_finite_is_refused() -> None:
     with pytest.raises(NonFiniteLatent):
-        OwnMap("thoughts").place([np.array([1, np.nan], np.float32)])
+        OwnMap("thoughts").place([np.array([1, np.nan], np.float32)], ENGLISH)
 
 
 @pytest.mark.parametrize("what", ["raises", "nan"])
@@ -168,7 +169,7 @@ def test_a_fit_that_fails_is_told_and_the_pca_stays(what: str) -> None:
     fitter.warm_up()
     assert fitter.wait(20)
     own, run = OwnMap("thoughts"), vectors(20)
-    shown = own.place(run).xy
+    shown = own.place(run, ENGLISH).xy
     found = settled(own, run, fitter)
     assert found.method.startswith("PCA")
     assert "UMAP failed" in found.method
@@ -188,7 +189,7 @@ def test_a_transform_that_fails_is_told_and_neighbours_stay(fitter: Fitter) -> N
 def test_two_runs_of_the_same_thoughts_share_no_map(fake: Fake, fitter: Fitter) -> None:
     one, other, run = OwnMaps().of("a", "thoughts"), OwnMaps().of("a", "thoughts"), vectors(20)
     settled(one, run, fitter)
-    assert "PCA" in other.place(run).method
+    assert "PCA" in other.place(run, ENGLISH).method
     settled(other, run, fitter)
     assert fake.sizes == [20, 20]
 
@@ -196,8 +197,8 @@ def test_two_runs_of_the_same_thoughts_share_no_map(fake: Fake, fitter: Fitter) 
 def test_a_run_that_is_forgotten_is_not_fitted_any_more(fake: Fake, fitter: Fitter) -> None:
     fake.gate.clear()
     begun, forgotten = OwnMap("thoughts"), OwnMap("thoughts")
-    begun.place(vectors(20), fitter=fitter)
-    forgotten.place(vectors(30), fitter=fitter)  # waits behind the other one
+    begun.place(vectors(20), ENGLISH, fitter=fitter)
+    forgotten.place(vectors(30), ENGLISH, fitter=fitter)  # waits behind the other one
     gone = weakref.ref(forgotten)
     del forgotten
     gc.collect()
@@ -211,7 +212,7 @@ def test_a_run_that_is_forgotten_is_not_fitted_any_more(fake: Fake, fitter: Fitt
 def test_resetting_a_session_forgets_its_maps() -> None:
     session = Session()
     before = session.moment.own
-    before.of("planner", "thoughts").place(vectors(3))
+    before.of("planner", "thoughts").place(vectors(3), ENGLISH)
     session.reset()
     assert session.moment.own is not before
 

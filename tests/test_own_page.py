@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from english import ENGLISH
 from fitting import Fake, until, warmed
 from tiny import tiny_pattern_system
 
@@ -28,7 +29,7 @@ class Page:
 
     def __init__(self, shelf: Shelf) -> None:
         self.visitors = Visitors(shelf.board)
-        self.explore = Explore(shelf, self.visitors)
+        self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.request: Any = SimpleNamespace(session_hash="visitor")
 
     def run(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from english import ENGLISH
 from tiny import tiny_pattern_system
 
 import recmas_core as rm
@@ -53,7 +54,7 @@ class Page:
 
     def __init__(self, shelf: Shelf) -> None:
         self.visitors = Visitors(shelf.board)
-        self.explore = Explore(shelf, self.visitors)
+        self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.choose = Choose(shelf, self.explore)
         self.request: Any = gr.Request(session_hash="visitor")
 
@@ -112,7 +113,7 @@ def test_a_damaged_system_says_so_on_its_card_and_the_others_go_on(assets: Path,
     (tmp_path / "assets" / "mixture" / "system.json").write_text("{", encoding="utf-8")
     found = read_catalogue(assets=tmp_path / "assets")
     assert found.systems == ("distillation",)
-    html = cards_html(found, "distillation")
+    html = cards_html(found, "distillation", ENGLISH)
     assert 'aria-label="Mixture" disabled' in html
     assert "damaged" in html
     assert Shelf(found).entry(found.lineup("distillation")).system.name == "distillation"
@@ -163,7 +164,7 @@ def test_thoughts_are_as_many_as_all_chosen_agents_were_taught() -> None:
 
 
 def test_every_role_can_be_given_every_agent_its_own_first(catalogue: Catalogue) -> None:
-    html = cast_html(catalogue, catalogue.lineup("mixture"), None)
+    html = cast_html(catalogue, catalogue.lineup("mixture"), None, ENGLISH)
     assert html.count("<select") == 4
     assert html.count("<option") == 4 * len(catalogue.agents)
     first = html.split("<option")[1]
@@ -175,12 +176,12 @@ def test_an_agent_from_elsewhere_leaves_links_untrained_and_the_page_names_them(
     lineup = shelf.catalogue.lineup("mixture", {"math": "embedded:expert"})
     system = shelf.entry(lineup).system
     assert system.untrained == {("math", "summarizer"), ("summarizer", "math")}
-    note = links_note(system)
+    note = links_note(system, ENGLISH)
     assert "2 links were never trained" in note
     assert "Math → Summarizer, Summarizer → Math" in note
     assert 'data-send="train"' in note
     own = shelf.entry(shelf.catalogue.lineup("mixture")).system
-    assert "never trained" not in links_note(own)
+    assert "never trained" not in links_note(own, ENGLISH)
 
 
 def test_each_pattern_keeps_its_own_run_and_question(page: Page) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import torch
+from english import ENGLISH
 from miniature import make_release
 from test_panels_train import weights
 from tiny import tiny_pattern_system
@@ -60,8 +61,8 @@ class Page:
     def __init__(self, shelf: Shelf, offer: Offer) -> None:
         self.shelf, self.offer = shelf, offer
         self.visitors = Visitors(shelf.board)
-        self.train = Train(shelf, self.visitors)
-        self.results = Results(self.train, Choose(shelf, Explore(shelf, self.visitors)))
+        self.train = Train(shelf, self.visitors, ENGLISH)
+        self.results = Results(self.train, Choose(shelf, Explore(shelf, self.visitors, ENGLISH)))
         self.me: Any = SimpleNamespace(session_hash="me")
 
     def sent(self, **changes: Any) -> str:
@@ -261,7 +262,7 @@ def test_the_links_are_packed_as_in_the_release(trained: Page, tmp_path: Path) -
 def test_agents_of_gigabytes_are_not_packed(trained: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_results, "weight_bytes", lambda _: 9 * 10**9)
     with pytest.raises(rm.BadInput, match=r'has 9\.0 GB of weights.*"Links as in the release"'):
-        pack(result(trained), tmp_path, "mine")
+        pack(result(trained), tmp_path, "mine", ENGLISH)
     assert not list(tmp_path.glob("system*"))
 
 
@@ -288,4 +289,4 @@ def test_programs_learn_what_is_proposed_for_a_system(page: Page) -> None:
 
 def test_nothing_is_said_of_questions_where_there_is_a_world(page: Page) -> None:
     pattern = page.shelf.pattern(page.shelf.first)
-    assert questions_html(pattern, WORLD, page_filled("").form, None) == ""
+    assert questions_html(pattern, WORLD, page_filled("").form, None, ENGLISH) == ""

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from english import ENGLISH
 from miniature import PLAIN, byte_tokenizer, make_model, make_release
 
 import recmas_core as rm
@@ -23,8 +24,9 @@ from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.offers import Wanted
 from visualizers.panels.open_api import OpenApi
-from visualizers.panels.open_form import OpenForm, choices, outlook, progress_html
+from visualizers.panels.open_form import OpenForm, choices
 from visualizers.panels.open_handlers import Opening
+from visualizers.panels.open_view import outlook, progress_html
 from visualizers.panels.opening import opened
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS
@@ -77,9 +79,9 @@ class Page:
     def __init__(self, source: Slow, allowance: Allowance, first: Wanted | None = None) -> None:
         self.shelf = Shelf(read_catalogue(), hub=source.hub())
         self.visitors = Visitors(self.shelf.board)
-        self.explore = Explore(self.shelf, self.visitors)
+        self.explore = Explore(self.shelf, self.visitors, ENGLISH)
         choose = Choose(self.shelf, self.explore)
-        self.opening = Opening(self.shelf, self.explore, choose, allowance, first)
+        self.opening = Opening(self.shelf, self.explore, choose, allowance, first, ENGLISH)
         self.api = OpenApi(self.shelf, allowance)
         self.request: Any = SimpleNamespace(session_hash="visitor")
 
@@ -113,7 +115,7 @@ def page(source: Slow) -> Page:
 
 
 def test_every_released_system_and_agents_of_ones_own_are_offered() -> None:
-    offered = [value for _, value in choices(Allowance.everything())]
+    offered = [value for _, value in choices(Allowance.everything(), ENGLISH)]
     assert offered[:5] == [f"released:{name}" for name in rm.released.styles.STYLES]
     assert offered[5:] == ["own:sequential", "own:mixture", "own:distillation", "own:deliberation"]
 
@@ -122,19 +124,19 @@ def test_every_released_system_and_agents_of_ones_own_are_offered() -> None:
     ("allowed", "count"), [("none", 0), ("released", 5), ("released:mixture", 1), ("Qwen/*", 4), ("all", 9)]
 )
 def test_a_server_offers_what_it_may(allowed: str, count: int) -> None:
-    assert len(choices(Allowance.parse(allowed))) == count
+    assert len(choices(Allowance.parse(allowed), ENGLISH)) == count
 
 
 def test_what_it_needs_is_said_before_anything_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("visualizers.panels.open_form.measure_room", lambda _: Room(10**11, 10**11, True))
-    said = outlook(OpenForm.read(("released:sequential_light", "math", "cpu", "bfloat16")))
+    said = outlook(OpenForm.read(("released:sequential_light", "math", "cpu", "bfloat16")), ENGLISH)
     assert "The agents need about 9.0 GB; this machine has 100.0 GB free." in said
     assert "sensitive to wording" in said
 
 
 def test_what_cannot_fit_is_said_before_anything_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("visualizers.panels.open_form.measure_room", lambda _: Room(10**10, 10**10, True))
-    said = outlook(OpenForm.read(("released:mixture", "math", "cpu", "float32")))
+    said = outlook(OpenForm.read(("released:mixture", "math", "cpu", "float32")), ENGLISH)
     assert "recmas-outside" in said
     assert "bfloat16 takes half of float32" in said
 
@@ -178,7 +180,7 @@ def test_how_far_it_has_come_is_told(page: Page, source: Slow) -> None:
 
 
 def test_progress_names_the_agent_and_the_bytes() -> None:
-    said = progress_html(Loading("Some-Agent", 1, 3, 5 * 10**8, 10**9))
+    said = progress_html(Loading("Some-Agent", 1, 3, 5 * 10**8, 10**9), ENGLISH)
     assert "Agent 2 of 3: Some-Agent" in said
     assert "500 MB" in said or "0.5 GB" in said
     assert 'value="0.500"' in said

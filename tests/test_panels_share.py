@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import csv
+import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +36,11 @@ from visualizers.panels.shared_file import MOST_MB
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS
 from visualizers.panels.visitors import Visitor, Visitors
+from visualizers.words import read_words
 
+ROOT = Path(__file__).resolve().parents[1]
 QUESTION = "start 7 s1 + 3 s2 * 7 s3 - 4"
+HERE = "http://127.0.0.1:7860/"
 NAMES = (*SETTING, *OUTPUTS, "mode", "note")
 
 
@@ -44,7 +54,7 @@ class Page:
 
     def __init__(self, shelf: Shelf, *, firsts: Firsts | None = None) -> None:
         self.visitors = Visitors(shelf.board, firsts=firsts)
-        self.explore = Explore(shelf, self.visitors)
+        self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.choose = Choose(shelf, self.explore)
         self.share = Share(self.explore, self.choose, ENGLISH)
 
@@ -159,7 +169,11 @@ def test_a_question_that_cannot_be_asked_is_said(page: Page) -> None:
 
 def test_without_a_run_every_button_says_what_to_do(page: Page) -> None:
     request = page.request()
-    for said in (page.share.link(request), page.share.trace(request)[1], page.share.table(request)[1]):
+    share = page.share
+    for said in (
+        share.link(request), share.trace(request)[1], share.table(request)[1], share.report(request, HERE)[1],
+        share.code(request, HERE), share.notebook(request, HERE)[1],
+    ):  # fmt: skip
         assert "Press Step or Run first" in said
 
 
@@ -256,6 +270,66 @@ def test_a_run_of_other_agents_is_refused(page: Page, tmp_path: Path) -> None:
     save_trace(alone, tmp_path / "alone.npz")
     assert "another width" in page.upload(tmp_path / "broken.npz")["note"]
     assert "no system is offered" in page.upload(tmp_path / "alone.npz")["note"]
+
+
+def test_the_script_makes_the_same_run(page: Page, shelf: Shelf, tmp_path: Path) -> None:
+    page.run()
+    file, _ = page.share.script(page.request(), HERE)
+    done = subprocess.run(
+        [sys.executable, file["value"]], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[0] == page.trace.answer
+    assert len(done.stdout.splitlines()) == 1 + len(page.trace.thoughts)
+    assert_same(rm.Trace.load(str(tmp_path / "run.npz")), page.trace)
+
+
+def test_the_notebook_holds_the_same_code(page: Page) -> None:
+    page.arrive("system=sequential&agents=critic:planner&question=2+%2B+3&rounds=1&edits=0:scale:0.5:to-critic")
+    code = Path(page.share.script(page.request(), HERE)[0]["value"]).read_text(encoding="utf-8")
+    assert "rm.build_system('sequential', agents={'planner': 'embedded:planner', 'critic': 'embedded:planner'" in code
+    assert "rm.Edit(0, 'scale', value=0.5, receiver='critic')" in code
+    book = json.loads(Path(page.share.notebook(page.request(), HERE)[0]["value"]).read_text(encoding="utf-8"))
+    whole = "\n\n".join("".join(cell["source"]) for cell in book["cells"])
+    assert whole.strip() == code.strip()
+    assert (book["nbformat"], {cell["cell_type"] for cell in book["cells"]}) == (4, {"code"})
+    html = page.share.code(page.request(), HERE)
+    assert unescape(html.split("<textarea")[1].split(">", 1)[1].split("</textarea>")[0]) == code
+
+
+def test_a_question_stays_within_the_code(page: Page, shelf: Shelf) -> None:
+    """Whatever was typed is a text in the script, and no address but a plain one gets into it."""
+    page.arrive("system=mixture&question=%27%29%3B+import+os%0A%23+x&rounds=1&thoughts=3")
+    for address in ("http://x/\nimport os", "javascript:alert(1)", 3, "http://x/?a=1"):
+        code = Path(page.share.script(page.request(), address)[0]["value"]).read_text(encoding="utf-8")
+        tree = ast.parse(code)
+        imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        assert imported == ["recmas_core"]
+        assert "javascript" not in code
+
+
+def test_the_report_holds_everything_and_asks_nobody(page: Page) -> None:
+    page.run()
+    file, note = page.share.report(page.request(), HERE)
+    text = Path(file["value"]).read_text(encoding="utf-8")
+    assert f"The answer: {page.trace.answer}" in text
+    assert text.count('<script type="application/json">') == 6  # thoughts and received of three agents
+    assert text.count("plotly.js v") == 1
+    assert f"{HERE}?system=sequential" in text
+    assert text.count('class="recmas-probe"') == 5
+    assert not re.search(r"""<(script|link|img|iframe)[^>]*\b(src|href)=""", text.split("<main")[1].split("</main>")[0])
+    assert "kB" in note
+
+
+def test_a_report_in_german_escapes_what_was_typed(shelf: Shelf) -> None:
+    page = Page(shelf)
+    page.share = Share(page.explore, page.choose, read_words("de"))
+    page.arrive("system=mixture&question=%3C/script%3E%3Cb%3E+x&rounds=1&thoughts=3")
+    text = Path(page.share.report(page.request(), HERE)[0]["value"]).read_text(encoding="utf-8")
+    main = text.split("<main")[1].split("</main>")[0]
+    assert "Die Antwort:" in main
+    assert "&lt;/script&gt;" in main
+    assert main.count("</script>") == main.count("<script")
 
 
 # ------------------------------------------------------------------------------------------------------ first visit

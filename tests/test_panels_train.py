@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from english import ENGLISH
 from tiny import tiny_pattern_system
 
 import recmas_core as rm
@@ -40,7 +41,7 @@ def plan_for(lineup: Lineup | None = None, form: TrainForm = SHORT) -> Any:
 
 
 def test_the_form_as_drawn_asks_for_a_repair_of_the_first_system() -> None:
-    page = form_html(read_catalogue(), None, Filled())
+    page = form_html(read_catalogue(), None, Filled(), ENGLISH)
     assert '<option value="repair" selected>' in page
     assert '<option value="damaged" selected>' in page
     assert read_form("") == Filled()
@@ -50,7 +51,7 @@ def test_every_stage_says_in_the_form_what_it_does_and_whether_it_is_the_papers(
     from recmas_core.training import STAGES
 
     for key, offered in offered_courses().items():
-        page = form_html(read_catalogue(), None, Filled("sequential", TrainForm(course=key)))
+        page = form_html(read_catalogue(), None, Filled("sequential", TrainForm(course=key)), ENGLISH)
         infos = [STAGES[lap.stage] for lap in offered.laps]
         assert all(escape(info.title) in page and escape(info.about) in page for info in infos)
         assert page.count("beyond the paper") == sum(info.beyond_paper for info in infos)
@@ -109,9 +110,9 @@ class Page:
 
     def __init__(self, shelf: Shelf) -> None:
         self.visitors = Visitors(shelf.board)
-        self.explore = Explore(shelf, self.visitors)
+        self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.choose = Choose(shelf, self.explore)
-        self.train = Train(shelf, self.visitors)
+        self.train = Train(shelf, self.visitors, ENGLISH)
         self.results = Results(self.train, self.choose)
         self.me: Any = SimpleNamespace(session_hash="me")
         self.other: Any = SimpleNamespace(session_hash="other")
@@ -177,7 +178,7 @@ def test_what_was_trained_runs_in_explore_plainly_labelled_and_can_be_left_again
     event: Any = SimpleNamespace(value="", role="")
     page.choose.links(event, page.me, *page.values)
     assert visitor.lineup.links == ""
-    assert "trained here" in links_html(visitor.belongings, visitor.lineup)
+    assert "trained here" in links_html(visitor.belongings, visitor.lineup, ENGLISH)
 
 
 def test_nobody_else_can_run_a_visitors_links(page: Page) -> None:
@@ -210,12 +211,12 @@ def test_a_download_is_a_system_that_loads_to_the_same_links(page: Page, tmp_pat
         result = result_of(course, plan)
     from recmas_core.bundles import unpack_system
 
-    again = rm.load_system(str(unpack_system(pack(result, tmp_path, "mine"), tmp_path / "unpacked")))
+    again = rm.load_system(str(unpack_system(pack(result, tmp_path, "mine", ENGLISH), tmp_path / "unpacked")))
     assert all(torch.equal(value, weights(result)[key]) for key, value in weights(again).items())
 
 
 def test_an_upload_is_offered_to_its_visitor_alone(page: Page, shelf: Shelf, tmp_path: Path) -> None:
-    zipped = pack(shelf.entry(shelf.first).system, tmp_path, "mine")
+    zipped = pack(shelf.entry(shelf.first).system, tmp_path, "mine", ENGLISH)
     said, cards, form, *_ = page.results.upload(str(zipped), page.me, "")
     assert "to you alone" in said
     assert "(yours)" in cards

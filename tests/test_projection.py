@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from english import ENGLISH
 
 from recmas_core.errors import DimensionMismatch, NonFiniteLatent, SystemNotFound, UnsafeCheckpoint
 from visualizers import projection
@@ -127,7 +128,7 @@ def test_a_failed_warm_up_is_told_and_places_go_on(fitted: FittedMap) -> None:
     assert "metric" in broken.status
     placed = broken.place(KEY, vectors(2, 9))
     assert placed.xy.shape == (2, 2)
-    assert "UMAP failed" in placed.method
+    assert "UMAP failed" in placed.told(ENGLISH)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from english import ENGLISH
 from test_retry import OPTIONS, RETRY, boxing, loud, scripted
 from test_run import assert_same
 from tiny import QUESTION
@@ -72,7 +73,7 @@ def test_files_from_before_the_retry_still_load(tmp_path: Path, monkeypatch: pyt
 
 def test_the_page_tells_what_was_put_there_from_what_was_said(run: rm.Trace) -> None:
     system = boxing()
-    screen = render.render(scene(system.pattern, run, None, 1), Notes(system), None, None)
+    screen = render.render(scene(system.pattern, run, None, 1, ENGLISH), Notes(system), None, None)
     before, put, after = screen.table.partition('<div class="recmas-put">')
     assert put
     assert RETRY.text.strip() in after.split("</div>")[0]
@@ -81,7 +82,7 @@ def test_the_page_tells_what_was_put_there_from_what_was_said(run: rm.Trace) -> 
 
 def test_the_page_says_what_happened(run: rm.Trace) -> None:
     at = next(i for i, event in enumerate(run.events, 1) if isinstance(event, rm.Prompted))
-    view = scene(boxing().pattern, replace(run, events=run.events[:at]), None, 1)
+    view = scene(boxing().pattern, replace(run, events=run.events[:at]), None, 1, ENGLISH)
     said = f"Learner gave no answer in a box; “{RETRY.text.strip()}” was put behind its text."
     assert said in status(view, running=True)
 

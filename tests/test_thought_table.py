@@ -11,6 +11,7 @@ from tiny import QUESTION
 
 import recmas_core as rm
 from recmas_core.thought_table import COLUMNS, MapPlace, thought_rows, thoughts_csv
+from visualizers.words import LANGUAGES, read_words
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,8 @@ def test_as_csv_it_reads_back_and_every_column_is_explained(system: rm.System, r
     ]
     explained = {name.removesuffix("_1") for name in COLUMNS}
     assert {name.removesuffix("_1").removesuffix("_2") for name in rows[0]} == explained
+    for language in LANGUAGES:
+        assert all(read_words(language).has(f"share.columns.{name}") for name in COLUMNS)
 
 
 def test_a_run_without_thoughts_is_a_header(system: rm.System) -> None:

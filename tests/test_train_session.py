@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from english import ENGLISH
 
 import recmas_core as rm
 from recmas_core.errors import BadInput, Diverged
@@ -81,7 +82,7 @@ def test_the_start_is_measured_before_the_first_step() -> None:
     session.begin(plan_for(), lambda: course)
     moment = until(session, lambda m: m.phase == "done")
     assert moment.before == (HeldOut(3, 40, 100),)
-    assert "0.400" in train_panels(moment, rm.PATTERNS["sequential"]).meters
+    assert "0.400" in train_panels(moment, rm.PATTERNS["sequential"], ENGLISH).meters
 
 
 def test_a_pause_holds_and_continue_goes_on_with_the_same_course() -> None:
@@ -122,7 +123,7 @@ def test_undo_pauses_and_is_marked_and_says_when_there_is_nothing_further_back()
     course.allowed.release(1)
     assert session.undo()
     assert session.moment.phase == "paused"
-    assert [mark.text for mark in session.moment.marks] == ["undone"]
+    assert [mark.what for mark in session.moment.marks] == ["undone"]
     assert not session.undo()
 
 
@@ -132,7 +133,7 @@ def test_a_run_that_diverges_says_so_and_offers_a_way_out() -> None:
     moment = until(session, lambda m: m.phase == "diverged")
     assert moment.error == str(error)
     assert moment.has_links
-    assert 'data-value="gentle"' in notice(moment)
+    assert 'data-value="gentle"' in notice(moment, ENGLISH)
     way = plan_of("gentle", plan_for())
     assert way.laps[0].config.lr == pytest.approx(plan_for().laps[0].config.lr / 10)
 
@@ -147,11 +148,11 @@ def test_a_stall_is_said_with_ways_out_until_the_run_moves_again() -> None:
     session, course = TrainSession(Gate(1)), Stalling(4, free=False)
     session.begin(plan_for(), lambda: course)
     course.allowed.release(3)
-    shown = notice(until(session, lambda m: len(m.steps) == 3))
+    shown = notice(until(session, lambda m: len(m.steps) == 3), ENGLISH)
     assert "Stalled: nothing moves." in shown
     assert all(f'data-value="{way}"' in shown for way in ("teach", "fresh", "undo"))
     course.allowed.release(1)
-    assert notice(until(session, lambda m: m.phase == "done")) == ""
+    assert notice(until(session, lambda m: m.phase == "done"), ENGLISH) == ""
 
 
 def test_what_cannot_be_trained_is_said_and_the_next_start_works() -> None:
@@ -177,7 +178,7 @@ def test_a_visitor_who_has_to_wait_is_told_their_place_and_comes_in_turn() -> No
     until(second, lambda m: m.place == 1)
     third.begin(plan_for(), lambda: Steps(2))
     until(third, lambda m: m.place == 2)
-    assert "number 2 in the queue" in train_panels(third.moment, rm.PATTERNS["sequential"]).status
+    assert "number 2 in the queue" in train_panels(third.moment, rm.PATTERNS["sequential"], ENGLISH).status
     course.allowed.release(1)
     first.pause()  # a paused training takes no place
     until(second, lambda m: m.phase == "done")

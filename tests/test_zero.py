@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from english import ENGLISH
 from lending import Lender, install
 from tiny import QUESTION, deliberating, tiny_pattern_system, tiny_system
 
@@ -28,7 +29,8 @@ from visualizers.panels.choices import Choices
 from visualizers.panels.entry import Entry
 from visualizers.panels.notes import Notes
 from visualizers.panels.offers import Wanted
-from visualizers.panels.open_form import OpenForm, devices, outlook
+from visualizers.panels.open_form import OpenForm, devices
+from visualizers.panels.open_view import outlook
 from visualizers.panels.session import Session
 from visualizers.panels.train_form import Filled, form_html
 from visualizers.panels.wanted import is_borrowed
@@ -428,7 +430,7 @@ def test_only_what_is_opened_for_the_gpu_goes_there(lender: Lender, device: str,
 
 def test_the_outlook_asks_no_gpu(lender: Lender) -> None:
     form = OpenForm("released:sequential_light", "math", "cuda:0", "bfloat16", ())
-    assert "device" not in outlook(form)
+    assert "device" not in outlook(form, ENGLISH)
 
 
 def test_fewer_bits_are_refused(lender: Lender) -> None:
@@ -447,4 +449,4 @@ def test_agents_that_are_too_large_are_refused(
 def test_the_train_tab_says_where_a_training_goes() -> None:
     from visualizers.panels.catalogue import read_catalogue
 
-    assert "on the processor" in form_html(read_catalogue(), None, Filled(), note="It goes on the processor.")
+    assert "on the processor" in form_html(read_catalogue(), None, Filled(), ENGLISH, note="It goes on the processor.")

@@ -10,6 +10,7 @@ import numpy as np
 from visualizers.fitted import Floats
 from visualizers.own_fit import FEWEST, OwnFit, Scale
 from visualizers.places import Axes, Similarity, nearest_mean, principal_axes, similarity
+from visualizers.words import Words
 
 NEAREST = 5  # fitted vectors whose mean place stands for a new one until it is transformed
 
@@ -39,16 +40,14 @@ class Pca:
         """Places (k, 2) of (d,) vectors, at least one."""
         return self.move(self.axes.places(np.stack(vectors)))
 
-    def words(self, count: int, of: str) -> str:
+    def told(self, count: int, of: str, words: Words) -> str:
         """What the reader is told: of how many vectors, and what distances mean."""
         if count == 1:
-            return f"PCA, which has no shape yet: there is only one of the {of}"
-        which = f"{count}" if self.count == count else f"the first {self.count} of {count}"
-        words = f"PCA of {which} {of}, laid on what was shown before"
+            return words("maps.own.alone", of=of)
+        which = f"{count}" if self.count == count else words("maps.own.first", part=self.count, count=count)
         if self.axes.share:
-            held = f"{100 * self.axes.share:.0f} % of the variance"
-            return f"{words}: distances count, as far as two directions tell, which hold {held}"
-        return f"{words}: they are all the same"
+            return words("maps.own.pca", which=which, of=of, share=f"{100 * self.axes.share:.0f}")
+        return words("maps.own.same", which=which, of=of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +81,28 @@ class Umap:
         """Places (k, 2) of other (d,) vectors, at least one, by UMAP's transform: in its own thread only."""
         return self.move(self.fit.transform(self.scale(np.stack(vectors))))
 
-    def words(self, count: int, of: str, waiting: int) -> str:
+    def told(self, count: int, of: str, waiting: int, words: Words) -> str:
         """What the reader is told: of how many vectors, who is only transformed, and what distances mean."""
         fitted = len(self.rows)
-        which = f"{count}" if fitted == count else f"{fitted} of {count}"
-        words = f"UMAP (umap-learn), fitted to {which} {of} and laid on what was shown before"
-        if fitted < count:
-            near = f", {waiting} by the {NEAREST} nearest until that is done" if waiting else ""
-            words += f" (the other {count - fitted} by its transform{near})"
-        return f"{words}: neighbours are alike, but distances between groups and their sizes mean little"
+        if fitted == count:
+            return words("maps.own.umap", which=count, of=of)
+        which, rest = words("maps.own.part", part=fitted, count=count), count - fitted
+        if not waiting:
+            return words("maps.own.umap_rest", which=which, of=of, rest=rest)
+        return words("maps.own.umap_near", which=which, of=of, rest=rest, waiting=waiting, nearest=NEAREST)
 
 
-def outlook(count: int, status: str) -> str:
-    """Why a map is still PCA.
+def outlook(told: str, count: int, status: str, words: Words) -> str:
+    """What is told of a PCA, and why it is still one.
 
     Args:
+        told: What is told of it.
         count: How many vectors there are.
         status: `Fitter.status`.
+        words: What the page says.
     """
     if status.startswith("failed: "):
-        return f"; UMAP failed ({status.removeprefix('failed: ')})"
+        return words("maps.own.failed", words=told, why=status.removeprefix("failed: "))
     if count < FEWEST:
-        return f"; UMAP takes {FEWEST} or more"
-    return "; UMAP is being fitted" if status == "warm" else "; UMAP is warming up"
+        return words("maps.own.few", words=told, fewest=FEWEST)
+    return words("maps.own.fitting", words=told) if status == "warm" else words("maps.own.warming", words=told)

@@ -20,13 +20,13 @@ from visualizers.fitted import Floats, MapKey
 from visualizers.own_fit import FEWEST, Fitter, OwnFit, Scale
 from visualizers.own_ground import Pca, Umap, outlook
 from visualizers.places import similarity
+from visualizers.words import Words
 
 GROWN = 1.5  # a map is fitted again when there are this many times the vectors of the last fit
 MOST = 600  # vectors of one fit, about a second; of more, evenly chosen ones are fitted, the others transformed
 _BATCH = 32  # transforms at a time: other visitors' maps wait for the same thread
 _REMEMBERED = 10_000  # transformed places kept; a run and its twin have at most half of it
 _EACH, _PCA_GROWN = 64, 1.125  # PCA is worked out again at every drawing up to so many vectors, then as they grow
-_OF = {"thoughts": "thoughts of this run", "received": "thoughts that arrived in this run"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class OwnMap:
     """The places of one agent's vectors in one run, safe to share between threads. Vectors only ever come behind.
 
     Args:
-        of: What they are, in words for the reader.
+        of: What they are: "thoughts" or "received".
     """
 
     def __init__(self, of: str) -> None:
@@ -77,12 +77,13 @@ class OwnMap:
         return self._drawn != self._news
 
     def place(
-        self, vectors: Sequence[Floats], *, others: Sequence[Floats] = (), fitter: Fitter | None = None
+        self, vectors: Sequence[Floats], words: Words, *, others: Sequence[Floats] = (), fitter: Fitter | None = None
     ) -> OwnPlaces:
         """Places as they are now.
 
         Args:
             vectors: All of the run's (d,) vectors so far, in order; an older drawing may know fewer.
+            words: What the page says.
             others: Further (d,) vectors to place on the same map, which has no part of them.
             fitter: Makes the fits; None for PCA alone.
 
@@ -104,7 +105,7 @@ class OwnMap:
                 beside, waiting, count = self._by_umap(self._umap, others)
             if fitter is not None and not self._busy and not self._failure and fitter.status == "warm":
                 self._ask(fitter, waiting)
-            return OwnPlaces(self._xy[: len(vectors)].copy(), beside, self._words(fitter, count))
+            return OwnPlaces(self._xy[: len(vectors)].copy(), beside, self._told(fitter, count, words))
 
     def fitted(self, fit: OwnFit, scale: Scale, data: Floats, rows: tuple[int, ...]) -> None:
         """Show a fit to `data` from now on, laid on what was shown until now."""
@@ -179,16 +180,16 @@ class OwnMap:
             self._busy, umap = True, self._umap
             fitter.submit(lambda: _transform(me, fitter, umap, waiting))
 
-    def _words(self, fitter: Fitter | None, waiting: int) -> str:
-        count = len(self._vectors)
+    def _told(self, fitter: Fitter | None, waiting: int, words: Words) -> str:
+        count, of = len(self._vectors), words(f"maps.own.{self._of}")
         if self._umap is not None:
-            words = self._umap.words(count, self._of, waiting)
-            return f"{words}; nothing more is fitted: UMAP failed ({self._failure})" if self._failure else words
+            told = self._umap.told(count, of, waiting, words)
+            return words("maps.own.umap_failed", words=told, why=self._failure) if self._failure else told
         assert self._pca is not None
-        words = self._pca.words(count, self._of)
+        told = self._pca.told(count, of, words)
         if fitter is None or self._same:
-            return words
-        return words + outlook(count, f"failed: {self._failure}" if self._failure else fitter.status)
+            return told
+        return outlook(told, count, f"failed: {self._failure}" if self._failure else fitter.status, words)
 
 
 class OwnMaps:
@@ -220,7 +221,7 @@ class OwnMaps:
     def of(self, role: str, space: str) -> OwnMap:
         """The map of a role's thoughts, or of what it received, to be drawn."""
         with self._lock:
-            self._last = self._maps.setdefault((role, space), OwnMap(_OF[space]))
+            self._last = self._maps.setdefault((role, space), OwnMap(space))
             return self._last
 
 

@@ -26,23 +26,27 @@ from visualizers.fitted import (
 )
 from visualizers.own_thread import OwnThread
 from visualizers.places import nearest_mean
+from visualizers.words import Words
 
 __all__ = [
     "FittedMap", "Floats", "MapKey", "Placed", "Projector", "fit_map", "load_map", "load_maps",
     "neighbour_places", "rebuild_umap", "save_map",
 ]  # fmt: skip
 NEIGHBOURS = 15
-BY_UMAP = "umap-learn transform"
-BY_NEIGHBOURS = f"{NEIGHBOURS}-nearest-neighbour average (UMAP is warming up)"
+BY_UMAP, BY_NEIGHBOURS, BY_NEIGHBOURS_ALONE, BY_PCA = "umap", "neighbours", "failed", "pca"
 _REMEMBERED = 4096  # places kept, some 0.5 kB each
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Places (k, 2) and the method that found them, in words for the reader."""
+    """Places (k, 2) and the method that found them: the name of one of the ways above."""
 
     xy: Floats
     method: str
+
+    def told(self, words: Words) -> str:
+        """The method, for the reader."""
+        return words(f"maps.method.{self.method}", neighbours=NEIGHBOURS)
 
 
 def neighbour_places(fitted: FittedMap, vectors: Floats, *, k: int = NEIGHBOURS) -> Floats:
@@ -112,7 +116,7 @@ class Projector:
         if not np.isfinite(vectors).all():
             raise NonFiniteLatent(f"map {key}", "was asked to place a vector with NaN or infinity", "Check the run.")
         if not self._warm.is_set():
-            method = BY_NEIGHBOURS if not self._failure else f"{NEIGHBOURS}-nearest-neighbour average (UMAP failed)"
+            method = BY_NEIGHBOURS if not self._failure else BY_NEIGHBOURS_ALONE
             return Placed(neighbour_places(fitted, vectors), method)
         places = [self._place_one(key, vector) for vector in vectors]
         return Placed(np.array(places, np.float32).reshape(-1, 2), BY_UMAP)

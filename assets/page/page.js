@@ -10,6 +10,11 @@ window.recmas = (() => {
   };
   const FIELDS = { "recmas-rounds": [1, 6], "recmas-thoughts": [1, 16], "recmas-seed": [0, 2147483647] };
 
+  /* The page is in the language of its head, whatever gradio says of it. */
+  function begin(element) {
+    document.documentElement.lang = element.querySelector("[data-language]").dataset.language;
+  }
+
   /* A piece of HTML whose buttons pick a moment. */
   function piece(element, trigger, watch) {
     element.addEventListener("click", (event) => {
@@ -159,5 +164,5 @@ window.recmas = (() => {
   }
 
   document.addEventListener("keydown", pressed);
-  return { ...window.recmas, piece, fields, form, gather, watchIt, save, picture, label };
+  return { ...window.recmas, begin, piece, fields, form, gather, watchIt, save, picture, label };
 })();

@@ -4,7 +4,7 @@ window.recmas = (() => {
 
   let plotly = null;
   function loadPlotly(source) {
-    plotly = plotly || new Promise((done, failed) => {
+    plotly = plotly || window.Plotly && Promise.resolve(window.Plotly) || new Promise((done, failed) => {
       const script = document.createElement("script");
       script.src = source;
       script.onload = () => done(window.Plotly);
@@ -40,6 +40,12 @@ window.recmas = (() => {
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
   };
 
+  /* The same with plotly's buttons in the page's words, which stand in its head. */
+  function configured() {
+    const { language, buttons } = document.querySelector("[data-language]").dataset;
+    return { ...CONFIG, locale: language, locales: { [language]: { dictionary: JSON.parse(buttons) } } };
+  }
+
   /* Draws whenever there is something new to show, one drawing after the other. */
   function redrawing(box, draw, watch) {
     let drawing = Promise.resolve();
@@ -70,7 +76,7 @@ window.recmas = (() => {
       layout.uirevision = false;
       if (zoom) for (const [axis, range] of Object.entries(zoom)) layout[axis].range = range;
       if (bound) layout.dragmode = box._fullLayout.dragmode;
-      await Plotly.react(box, drawn.data, layout, CONFIG);
+      await Plotly.react(box, drawn.data, layout, configured());
       if (!bound) {
         bound = true;
         box.on("plotly_relayout", (change) => {
@@ -105,7 +111,7 @@ window.recmas = (() => {
         figure.layout.xaxis.range = zoom.x;
         figure.layout.yaxis.range = zoom.y;
       }
-      await Plotly.react(box, figure.data, figure.layout, CONFIG);
+      await Plotly.react(box, figure.data, figure.layout, configured());
       if (!bound) bind(Plotly);
       const live = figure.data.find((trace) => trace.name === "thoughts");
       box.dataset.key = key;

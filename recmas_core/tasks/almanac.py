@@ -15,7 +15,7 @@ from random import Random
 from types import MappingProxyType
 
 from recmas_core.errors import BadInput
-from recmas_core.tasks.base import Example, Reading
+from recmas_core.tasks.base import Example, Reading, counted
 from recmas_core.tasks.splits import distinct
 
 MAX_OPERATIONS = 3
@@ -245,17 +245,18 @@ class AlmanacTask:
                 None,
                 "Outside the little world: these small agents only know questions such as 'What is 37, plus 48?' or "
                 "'How tall is Kesh, times 12?'. What follows is what they really made of it, not an answer.",
+                "outside",
             )
         if known.signs.count("*") > 1 or any(not 11 <= n <= 99 for _, n, _ in known.operations):
             note = "The agents were taught numbers from 11 to 99 and one product at most; they may be wrong."
-            return Reading(known.words, known.answer, note)
+            return Reading(known.words, known.answer, note, "unseen")
         n = len(known.operations)
         if known.kind != "number" and n > MAX_AFTER_FACT:
             note = f"The agents were taught {MAX_AFTER_FACT} operations at most after a fact; they may be wrong."
-            return Reading(known.words, known.answer, note)
+            return Reading(known.words, known.answer, note, "long", {"most": MAX_AFTER_FACT})
         need = max(1, n)
-        note = f"{n} operation{'s' * (n != 1)}: needs {need} round{'s' * (need > 1)}."
-        return Reading(known.words, known.answer, note)
+        note = f"{counted(n, 'operation')}: needs {counted(need, 'round')}."
+        return Reading(known.words, known.answer, note, "needs", {"operations": n, "rounds": need})
 
     def grade(self, example: Example, text: str) -> bool:
         """Whether `text`, what is said behind the last result, is the true number and nothing else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -42,11 +42,20 @@ class Reading:
         question: The question in the task's own wording (unchanged when it is not of this world).
         answer: The true answer, or None when the question is outside the task's world.
         note: One sentence for the reader: how the question was taken, or why it is outside.
+        kind: Which sentence that is, for who says it in other words; "" for one of a kind.
+        facts: What stands in it, by name.
     """
 
     question: str
     answer: str | None
     note: str
+    kind: str = ""
+    facts: Mapping[str, int | str | tuple[str, ...]] = field(default_factory=dict)
+
+
+def counted(n: int, thing: str) -> str:
+    """A number of things in English words: "1 round", "2 rounds"."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 class Task(Protocol):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from recmas_core.errors import BadInput
-from recmas_core.tasks.base import Example, Reading
+from recmas_core.tasks.base import Example, Reading, counted
 from recmas_core.tasks.splits import distinct
 
 MAX_STEPS = 9
@@ -147,6 +147,7 @@ class ChainTask:
                 None,
                 "Outside the little world: these small agents only know chains such as 'start 7 s1 + 3 s2 * 7'. "
                 "What follows is what they really made of it, not an answer.",
+                "outside",
             )
         odd = [
             f"{sign} {operand}"
@@ -156,13 +157,13 @@ class ChainTask:
         if len(chain.steps) > MAX_STEPS:
             steps = len(chain.steps)
             note = f"The agents were taught chains of up to {MAX_STEPS} steps; this one has {steps}."
-            return Reading(chain.question, chain.answer, note)
+            return Reading(chain.question, chain.answer, note, "long", {"most": MAX_STEPS, "found": steps})
         if odd:
             note = f"The agents never saw '{odd[0]}' in training (× is taught with 3, 7 and 9 only); they may be wrong."
-            return Reading(chain.question, chain.answer, note)
-        need = -(-len(chain.steps) // len(self.roles))
-        rounds = "round" if need == 1 else "rounds"
-        return Reading(chain.question, chain.answer, f"{len(chain.steps)} steps: needs {need} {rounds}.")
+            return Reading(chain.question, chain.answer, note, "unseen", {"step": odd[0]})
+        steps, need = len(chain.steps), -(-len(chain.steps) // len(self.roles))
+        note = f"{counted(steps, 'step')}: needs {counted(need, 'round')}."
+        return Reading(chain.question, chain.answer, note, "needs", {"steps": steps, "rounds": need})
 
     def grade(self, example: Example, text: str) -> bool:
         """Whether the first word of `text` is the true answer."""

@@ -14,7 +14,7 @@ from random import Random
 from types import MappingProxyType
 
 from recmas_core.errors import BadInput
-from recmas_core.tasks.base import Example, Reading
+from recmas_core.tasks.base import Example, Reading, counted
 from recmas_core.tasks.splits import distinct
 
 FIELDS = ("math", "code", "science")
@@ -234,14 +234,15 @@ class FieldsTask:
                 None,
                 "Outside the little world: these small agents only know questions such as 's1 max [ 4 1 7 ] s2 + 5'. "
                 "What follows is what they really made of it, not an answer.",
+                "outside",
             )
         odd = next((f"{s.words[-2]} {s.words[-1]}" for s in known.steps if _untaught(s)), None)
         if odd:
             note = f"The agents never saw '{odd}' in training (× is taught with 3, 7 and 9 only); they may be wrong."
-            return Reading(known.text, known.answer, note)
-        n, fields = len(known.steps), " then ".join(step.field for step in known.steps)
-        note = f"{n} step{'s' * (n > 1)} ({fields}): needs {n} round{'s' * (n > 1)}."
-        return Reading(known.text, known.answer, note)
+            return Reading(known.text, known.answer, note, "unseen", {"step": odd})
+        n, fields = len(known.steps), tuple(step.field for step in known.steps)
+        note = f"{counted(n, 'step')} ({' then '.join(fields)}): needs {counted(n, 'round')}."
+        return Reading(known.text, known.answer, note, "needs", {"steps": n, "rounds": n, "fields": fields})
 
     def grade(self, example: Example, text: str) -> bool:
         """Whether the first word of `text` is the true answer."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from recmas_core.errors import BadInput
-from recmas_core.tasks.base import Example, Reading
+from recmas_core.tasks.base import Example, Reading, counted
 from recmas_core.tasks.splits import distinct
 
 MAX_PARTS = 3
@@ -142,12 +142,14 @@ class FormulaTask:
                 None,
                 "Outside the little world: these small agents only know formulas such as 'p1 3 carbon p2 2 oxygen', "
                 "with counts of 1 to 9 and elements up to krypton. What follows is what they really made of it.",
+                "outside",
             )
         n = len(formula.parts)
         if len({element for _, element in formula.parts}) < n:
             note = "The agents never saw an element twice in one formula; they may be wrong."
-            return Reading(formula.text, formula.answer, note)
-        return Reading(formula.text, formula.answer, f"{n} part{'s' * (n > 1)}: needs {n} round{'s' * (n > 1)}.")
+            return Reading(formula.text, formula.answer, note, "unseen")
+        note = f"{counted(n, 'part')}: needs {counted(n, 'round')}."
+        return Reading(formula.text, formula.answer, note, "needs", {"parts": n, "rounds": n})
 
     def grade(self, example: Example, text: str) -> bool:
         """Whether the first word of `text` is the true answer."""

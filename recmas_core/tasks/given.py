@@ -89,8 +89,9 @@ class GivenQuestions:
         """The true answer of a question it holds; of others no answer is known."""
         answer = self._answers.get(_key(question))
         if answer is None:
-            return Reading(question, None, "This is none of the given questions: its answer is not known here.")
-        return Reading(question, answer, "One of the given questions.")
+            note = "This is none of the given questions: its answer is not known here."
+            return Reading(question, None, note, "outside")
+        return Reading(question, answer, "One of the given questions.", "known")
 
     def grade(self, example: Example, text: str) -> bool:
         """Whether `text` ends in the example's answer; see `tasks.plain.same_answer`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 ERROR = "error: "  # how every result begins that is no answer: a failing program, nothing found, out of time
@@ -32,6 +33,15 @@ class Tool(Protocol):
 
     def close(self) -> None:
         """Give back what it holds. A later call gets ready anew."""
+
+
+@runtime_checkable
+class Factual(Protocol):
+    """A tool whose `source` holds values: they stand in `facts` by name, for who says it in other words."""
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """The values."""
 
 
 @runtime_checkable

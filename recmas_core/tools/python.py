@@ -46,6 +46,7 @@ class PythonTool:
             found = f"cannot work with {seconds} s, {megabytes} MB, {at_once} at once, {longest} characters"
             raise BadInput("python tool", found, "Give it time, at least 32 MB, one place and one character.")
         self.source = f"WebAssembly sandbox, {seconds:g} s, {megabytes} MB"
+        self.facts = {"seconds": f"{seconds:g}", "megabytes": megabytes}
         self._longest = longest
         self._sandbox = Sandbox(seconds, megabytes, at_once, folder)
 

@@ -104,6 +104,7 @@ class CorpusSearch:
         self.path = Path(path)
         self._rows = read_corpus(self.path)
         self.source = f"{len(self._rows)} texts of {self.path.name}"
+        self.facts = {"texts": len(self._rows), "file": self.path.name}
         self._lock = threading.Lock()
         self._index: BM25 | None = None
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from visualizers.words import Words
+
 
 @dataclass(frozen=True)
 class Written:
@@ -44,7 +46,9 @@ class PutThere:
     text: str
 
 
-def writing_html(turn: int, lead: str, parts: Sequence[Written | Called | PutThere], *, live: bool = False) -> str:
+def writing_html(
+    turn: int, lead: str, parts: Sequence[Written | Called | PutThere], words: Words, *, live: bool = False
+) -> str:
     """The decode of one turn: a chip per token, a card per tool call and for words put there, in their order.
 
     Chips carry `data-turn` and `data-step`, cards `data-turn` and `data-call`.
@@ -53,15 +57,16 @@ def writing_html(turn: int, lead: str, parts: Sequence[Written | Called | PutThe
         turn: 0-based turn.
         lead: A sentence that says what is seen.
         parts: What was written, called and put there, in order.
+        words: What the page says.
         live: Whether more is to come and the page should keep the newest in view (class `recmas-live`).
     """
     pieces: list[str] = []
     chips: list[str] = []
     for part in parts:
         if isinstance(part, Written):
-            chips.append(_chip(turn, part))
+            chips.append(_chip(turn, part, words))
             continue
-        pieces.extend((_row(chips), _card(turn, part) if isinstance(part, Called) else _note(part)))
+        pieces.extend((_row(chips), _card(turn, part, words) if isinstance(part, Called) else _note(part, words)))
         chips = []
     pieces.append(_row(chips))
     kind = "recmas-writing recmas-live" if live else "recmas-writing"
@@ -69,7 +74,7 @@ def writing_html(turn: int, lead: str, parts: Sequence[Written | Called | PutThe
 
 
 def took(seconds: float) -> str:
-    """A duration in words: "12 ms", "1.4 s"."""
+    """A duration: "12 ms", "1.4 s"."""
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
@@ -77,30 +82,34 @@ def _row(chips: Sequence[str]) -> str:
     return f'<div class="recmas-tokens">{"".join(chips)}</div>' if chips else ""
 
 
-def _chip(turn: int, token: Written) -> str:
+def _chip(turn: int, token: Written, words: Words) -> str:
+    shown = words("figures.writing.end") if token.end else token.text.strip() or "␣"
     return (
         f'<button type="button" class="recmas-token" data-turn="{turn}" data-step="{token.step}" '
-        f'data-key="token-{turn}-{token.step}">{escape("end" if token.end else token.text.strip() or "␣")}</button>'
+        f'data-key="token-{turn}-{token.step}">{escape(shown)}</button>'
     )
 
 
-def _note(put: PutThere) -> str:
+def _note(put: PutThere, words: Words) -> str:
     return (
-        '<div class="recmas-put"><span>No answer in a box so far. These words were put behind the text:</span> '
+        f'<div class="recmas-put"><span>{escape(words("figures.writing.put"))}</span> '
         f"<samp>{escape(put.text.strip())}</samp></div>"
     )
 
 
-def _card(turn: int, called: Called) -> str:
+def _card(turn: int, called: Called, words: Words) -> str:
+    nothing = escape(words("figures.writing.nothing"))
     failed = " recmas-bad" if called.result.startswith("error:") else ""
     chosen = " recmas-selected" if called.selected else ""
-    name = f"Tool call {called.number + 1}: {called.tool}"
+    name = words("figures.writing.call", number=called.number + 1, tool=called.tool)
     return (
         f'<div class="recmas-call{chosen}"><button type="button" class="recmas-pick" data-turn="{turn}" '
         f'data-call="{called.number}" data-key="called-{turn}-{called.number}" '
         f'aria-pressed="{str(called.selected).lower()}">{escape(name)}</button> '
         f'<span class="recmas-call-time">{escape(took(called.seconds))}</span>'
-        f"<dl><dt>asked</dt><dd><code>{escape(called.call) or '(nothing)'}</code></dd>"
-        f'<dt>result</dt><dd class="recmas-call-result{failed}"><samp>{escape(called.result) or "(nothing)"}</samp>'
+        f'<dl><dt>{escape(words("figures.writing.asked"))}</dt>'
+        f"<dd><code>{escape(called.call) or nothing}</code></dd>"
+        f'<dt>{escape(words("figures.writing.result"))}</dt>'
+        f'<dd class="recmas-call-result{failed}"><samp>{escape(called.result) or nothing}</samp>'
         "</dd></dl></div>"
     )

@@ -8,6 +8,7 @@ from html import escape
 
 from recmas_core.patterns import Pattern
 from visualizers.theme import role_colour
+from visualizers.words import Words
 
 Edge = tuple[str, str]
 _LEAST, _MOST = -7.0, 2.0  # powers of ten at which a cell is palest and strongest; further out it stays as it is
@@ -17,6 +18,7 @@ _SHADE = 50  # percent of the accent colour in the strongest cell: the number st
 def credit_html(
     pattern: Pattern,
     norms: Mapping[tuple[int, Edge], float],
+    words: Words,
     *,
     links: Sequence[Edge],
     rounds: int,
@@ -29,18 +31,20 @@ def credit_html(
     Args:
         pattern: Whose roles name and colour the rows.
         norms: Gradient norms by (round, (sender, receiver)); an inner link is (role, role), round 0 is "no round".
+        words: What the page says.
         links: The rows, in order.
         rounds: Columns.
         distance: For each link the share of its starting norm by which its weights have moved.
     """
     columns = range(1, rounds + 1)
     heads = "".join(f'<th scope="col">{r}</th>' for r in columns)
-    rows = "".join(_row(pattern, norms, link, columns, (distance or {}).get(link)) for link in links)
+    rows = "".join(_row(pattern, norms, words, link, columns, (distance or {}).get(link)) for link in links)
     return (
-        '<table class="recmas-credit"><thead><tr><th scope="col">Link</th>'
-        f'<th scope="colgroup" colspan="{rounds}">Gradient norm from round</th><th scope="col">Moved</th></tr>'
-        f'<tr><td></td>{heads}<td title="Length of the change of a link&#39;s weights, as a share of their length when '
-        f'the course began">‖Δw‖ / ‖w‖</td></tr></thead><tbody>{rows}</tbody></table>'
+        f'<table class="recmas-credit"><thead><tr><th scope="col">{words("train.credit.link")}</th>'
+        f'<th scope="colgroup" colspan="{rounds}">{words("train.credit.norms")}</th>'
+        f'<th scope="col">{words("train.credit.moved")}</th></tr>'
+        f'<tr><td></td>{heads}<td title="{escape(words("train.credit.moved_hint"))}">‖Δw‖ / ‖w‖</td></tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
 
 
@@ -63,17 +67,21 @@ def shade(value: float) -> float:
 
 
 def _row(
-    pattern: Pattern, norms: Mapping[tuple[int, Edge], float], link: Edge, columns: range, moved: float | None
-) -> str:
+    pattern: Pattern, norms: Mapping[tuple[int, Edge], float], words: Words, link: Edge, columns: range,
+    moved: float | None,
+) -> str:  # fmt: skip
     sender, receiver = link
     titles = {role.name: role.title for role in pattern.roles}
-    inner = sender == receiver
-    name = f"{titles[sender]}, inner" if inner else f"{titles[sender]} → {titles[receiver]}"
+    name = (
+        words("train.credit.inner", role=titles[sender])
+        if sender == receiver
+        else words("train.credit.outer", sender=titles[sender], receiver=titles[receiver])
+    )
     whole = norms.get((0, link))
     if whole is not None:
-        cells = _cell(whole, f"{name}: gradient norm", span=len(columns))
+        cells = _cell(whole, words("train.credit.whole", link=name), span=len(columns))
     else:
-        cells = "".join(_cell(norms.get((r, link)), f"{name}: gradient norm from round {r}") for r in columns)
+        cells = "".join(_cell(norms.get((r, link)), words("train.credit.round", link=name, n=r)) for r in columns)
     far = "–" if moved is None else f"{100 * moved:.1f} %" if moved < 9.995 else f"{moved:.0f} ×"
     return (
         f'<tr style="--recmas-role:{role_colour(pattern, sender)}"><th scope="row"><span class="recmas-dot"></span>'

@@ -12,6 +12,7 @@ import numpy as np
 from recmas_core.records import HeldOut, TrainStep
 from visualizers import theme
 from visualizers.figures.latent_map import ROUND_SYMBOLS
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -24,14 +25,15 @@ _LINE = "rgba(133,139,148,0.28)"
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened before a step: steps counted from 0 over the whole course, and a word for it."""
+    """Something that happened before a step: steps counted from 0 over the whole course, and a key of the marks."""
 
     at: int
-    text: str
+    what: str
 
 
 def training_curves(
     steps: Sequence[TrainStep],
+    words: Words,
     *,
     titles: Mapping[str, str],
     before: Sequence[HeldOut] = (),
@@ -45,6 +47,7 @@ def training_curves(
 
     Args:
         steps: All steps so far, of all stages, in order.
+        words: What the page says.
         titles: For each stage the name to show.
         before: What held-out questions measured before the first step.
         marks: What else happened.
@@ -54,15 +57,15 @@ def training_curves(
 
     x = np.arange(1, len(steps) + 1)
     ahead = len(steps) + (steps[-1].steps - steps[-1].step if steps else 0)
-    traces = [*_loss_traces(steps, x), *_held_out_traces(steps, before), _rate_trace(steps, x)]
+    traces = [*_loss_traces(steps, x, words), *_held_out_traces(steps, before, words), _rate_trace(steps, x, words)]
     small = {"size": 11, "color": theme.NEUTRAL}
     plain = {"showgrid": True, "gridcolor": _LINE, "zeroline": False, "tickfont": small, "nticks": 5}
-    events = _events(steps, marks, titles)
+    events = _events(steps, marks, titles, words)
     figure_layout = theme.layout() | {
         "margin": {"l": 40, "r": 88, "t": 6, "b": 34},
         "xaxis": plain | {
             "range": [0, max(ahead, 10) * 1.01], "anchor": "y3", "nticks": 8, "showgrid": False,
-            "title": {"text": "step", "font": small, "standoff": 4},
+            "title": {"text": words("train.curves.step"), "font": small, "standoff": 4},
         },
         "yaxis": plain | {"domain": _PANELS["y"], "type": "log", "dtick": 1, "tickformat": "~g",
                           "range": _decades(steps), "minor": {"ticks": ""}},
@@ -70,7 +73,7 @@ def training_curves(
         "yaxis3": plain | {"domain": _PANELS["y3"], "rangemode": "tozero", "nticks": 2, "fixedrange": True,
                            "exponentformat": "e", "showgrid": False},
         "shapes": [_line(at, strong=strong) for at, _, strong in events],
-        "annotations": [*_headings(steps), *_labels(events, ahead), *_ends(steps, before)],
+        "annotations": [*_headings(steps, words), *_labels(events, ahead), *_ends(steps, before, words)],
         "uirevision": key,
         "meta": {"key": key},
     }  # fmt: skip
@@ -86,19 +89,22 @@ def smoothed(steps: Sequence[TrainStep]) -> list[float]:
     return means
 
 
-def _loss_traces(steps: Sequence[TrainStep], x: np.ndarray) -> list[dict[str, Any]]:
+def _loss_traces(steps: Sequence[TrainStep], x: np.ndarray, words: Words) -> list[dict[str, Any]]:
     at, raw = _thinned(x, [step.loss for step in steps])
     _, trend = _thinned(x, smoothed(steps))
+    hover = words("train.curves.hover.loss", x="%{x}", y="%{y:.4g}")
     return [
         {"type": "scatter", "name": "loss", "mode": "markers", "x": at, "y": raw, "yaxis": "y",
          "marker": {"size": 3, "color": theme.NEUTRAL, "opacity": 0.45},
-         "hovertemplate": "step %{x}: loss %{y:.4g}<extra></extra>"},
+         "hovertemplate": f"{hover}<extra></extra>"},
         {"type": "scatter", "name": "trend", "mode": "lines", "x": at, "y": trend, "yaxis": "y",
          "line": {"width": 2, "color": theme.ACCENT}, "hoverinfo": "skip"},
     ]  # fmt: skip
 
 
-def _held_out_traces(steps: Sequence[TrainStep], before: Sequence[HeldOut]) -> list[dict[str, Any]]:
+def _held_out_traces(
+    steps: Sequence[TrainStep], before: Sequence[HeldOut], words: Words
+) -> list[dict[str, Any]]:
     measured: dict[int, list[tuple[int, HeldOut]]] = {}
     for at, results in enumerate((before, *(step.held_out for step in steps))):
         for result in results:
@@ -107,7 +113,10 @@ def _held_out_traces(steps: Sequence[TrainStep], before: Sequence[HeldOut]) -> l
     for rounds, found in sorted(measured.items()):
         low, high = zip(*(result.interval for _, result in found), strict=True)
         share = [result.accuracy for _, result in found]
-        name = f"{rounds} round{'s' * (rounds > 1)}"
+        hover = words(
+            "train.curves.hover.held", x="%{x}", rounds=words.count("train.rounds", rounds), y="%{y:.3f}",
+            low="%{customdata[0]:.3f}", high="%{customdata[1]:.3f}", n="%{customdata[2]}",
+        )  # fmt: skip
         traces.append(
             {"type": "scatter", "name": f"held-out {rounds}", "mode": "lines+markers", "x": [at for at, _ in found],
              "y": share, "yaxis": "y2", "line": {"width": 1.5, "color": round_colour(rounds)},
@@ -115,17 +124,17 @@ def _held_out_traces(steps: Sequence[TrainStep], before: Sequence[HeldOut]) -> l
              "error_y": {"type": "data", "symmetric": False, "array": [b - s for b, s in zip(high, share, strict=True)],
                          "arrayminus": [s - a for a, s in zip(low, share, strict=True)], "thickness": 1, "width": 2},
              "customdata": [[a, b, r.n] for a, b, (_, r) in zip(low, high, found, strict=True)],
-             "hovertemplate": f"step %{{x}}, {name}: %{{y:.3f}} (95 %: %{{customdata[0]:.3f}}"
-                              " to %{customdata[1]:.3f}, %{customdata[2]} questions)<extra></extra>"}
+             "hovertemplate": f"{hover}<extra></extra>"}
         )  # fmt: skip
     return traces
 
 
-def _rate_trace(steps: Sequence[TrainStep], x: np.ndarray) -> dict[str, Any]:
+def _rate_trace(steps: Sequence[TrainStep], x: np.ndarray, words: Words) -> dict[str, Any]:
     at, rate = _thinned(x, [step.lr for step in steps])
+    hover = words("train.curves.hover.rate", x="%{x}", y="%{y:.2e}")
     return {"type": "scatter", "name": "rate", "mode": "lines", "x": at, "y": rate, "yaxis": "y3",
             "line": {"width": 1.5, "color": theme.NEUTRAL},
-            "hovertemplate": "step %{x}: rate %{y:.2e}<extra></extra>"}  # fmt: skip
+            "hovertemplate": f"{hover}<extra></extra>"}  # fmt: skip
 
 
 def round_colour(rounds: int) -> str:
@@ -152,7 +161,7 @@ def _decades(steps: Sequence[TrainStep]) -> list[float]:
 
 
 def _events(
-    steps: Sequence[TrainStep], marks: Sequence[Mark], titles: Mapping[str, str]
+    steps: Sequence[TrainStep], marks: Sequence[Mark], titles: Mapping[str, str], words: Words
 ) -> list[tuple[int, str, bool]]:
     """(steps before it, what, whether a stage begins there): stages, windows that open, and the marks."""
     found = []
@@ -161,7 +170,8 @@ def _events(
             continue
         if before is None or before.lap != step.lap:
             found.append((i, titles.get(step.stage, step.stage), True))
-    return [*found, *_windows(steps), *((mark.at, mark.text, False) for mark in marks)]
+    happened = [(mark.at, words(f"train.curves.marks.{mark.what}"), False) for mark in marks]
+    return [*found, *_windows(steps), *happened]
 
 
 def _windows(steps: Sequence[TrainStep]) -> list[tuple[int, str, bool]]:
@@ -182,13 +192,12 @@ def _line(at: int, *, strong: bool) -> dict[str, Any]:
     return {"type": "line", **place, "line": line}
 
 
-def _headings(steps: Sequence[TrainStep]) -> list[dict[str, Any]]:
-    windows = bool(_windows(steps))
-    loss = "<b>Loss</b>" + (" (numbers: stages that run free)" if windows else "")
-    held = "<b>Right answers</b>, held out, 95 % interval"
+def _headings(steps: Sequence[TrainStep], words: Words) -> list[dict[str, Any]]:
+    loss = words("train.curves.loss_windows" if _windows(steps) else "train.curves.loss")
+    held = words("train.curves.held")
     return [
         _text(0, top + 0.004, text, xref="paper", yref="paper", xanchor="left", yanchor="bottom", name="heading")
-        for text, top in ((loss, 0.945), (held, _PANELS["y2"][1]), ("<b>Learning rate</b>", _PANELS["y3"][1]))
+        for text, top in ((loss, 0.945), (held, _PANELS["y2"][1]), (words("train.curves.rate"), _PANELS["y3"][1]))
     ]
 
 
@@ -206,14 +215,14 @@ def _labels(events: Sequence[tuple[int, str, bool]], ahead: int) -> list[dict[st
     return labels
 
 
-def _ends(steps: Sequence[TrainStep], before: Sequence[HeldOut]) -> list[dict[str, Any]]:
+def _ends(steps: Sequence[TrainStep], before: Sequence[HeldOut], words: Words) -> list[dict[str, Any]]:
     """The newest accuracy of every number of rounds, written at the right edge; never two on one spot."""
     every = (*before, *(result for step in steps for result in step.held_out))
     newest = {result.rounds: result.accuracy for result in every}
     labels, least = [], -1.0
     for rounds, share in sorted(newest.items(), key=lambda item: (item[1], item[0])):
         y = least = max(share, least + 0.2)
-        text = f"{rounds} round{'s' * (rounds > 1)} {share:.2f}"
+        text = words("train.curves.end", rounds=words.count("train.rounds", rounds), share=share)
         labels.append(_text(1.005, y - max(0.0, least - 1.15), text, xref="paper", yref="y2", xanchor="left",
                             yanchor="middle", name="end", color=round_colour(rounds)))  # fmt: skip
     return labels

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from visualizers import theme
 from visualizers.figures.islands import Island, find_islands, legible, span_of
 from visualizers.theme import plain
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -70,6 +71,7 @@ def latent_map(
     *,
     points: Sequence[MapPoint],
     cloud: Cloud | None,
+    words: Words,
     title: str = "",
     method: str = "",
     anchors: Cloud | None = None,
@@ -85,6 +87,7 @@ def latent_map(
     Args:
         points: Live points in the order in which they were made.
         cloud: Reference thoughts, or None if the system ships none.
+        words: What the page says.
         title: Shown above the map; "" for none.
         method: How the points were placed, in small print; "" for none.
         anchors: Fixed points to show as crosses with their words: the receiver's own tokens.
@@ -96,9 +99,9 @@ def latent_map(
 
     traces: list[dict[str, Any]] = []
     if cloud is not None and len(cloud.xy):
-        traces.append(_cloud_trace(cloud))
+        traces.append(_cloud_trace(cloud, words("figures.map.reference")))
     if anchors is not None and len(anchors.xy):
-        traces.append(_anchor_trace(anchors))
+        traces.append(_anchor_trace(anchors, words("figures.map.token")))
     known = [c.xy for c in (cloud, anchors) if c is not None and len(c.xy)]
     if known:
         islands = [*(cloud.islands if cloud else ()), *(anchors.islands if anchors else ())]
@@ -126,7 +129,7 @@ def latent_map(
     return go.Figure(data=traces, layout=figure_layout)
 
 
-def _cloud_trace(cloud: Cloud) -> dict[str, Any]:
+def _cloud_trace(cloud: Cloud, what: str) -> dict[str, Any]:
     return {
         # Not scattergl: plotly lays its canvas over all SVG, so the cloud would hide the live points and the words.
         "type": "scatter",
@@ -135,12 +138,12 @@ def _cloud_trace(cloud: Cloud) -> dict[str, Any]:
         "x": cloud.xy[:, 0],
         "y": cloud.xy[:, 1],
         "text": [plain(word) for word in cloud.words],
-        "hovertemplate": "reference thought: <b>%{text}</b><extra></extra>",
+        "hovertemplate": f"{plain(what)} <b>%{{text}}</b><extra></extra>",
         "marker": {"size": 5, "color": list(cloud.colours), "opacity": 0.45, "line": {"width": 0}},
     }
 
 
-def _anchor_trace(anchors: Cloud) -> dict[str, Any]:
+def _anchor_trace(anchors: Cloud, what: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "name": "tokens",
@@ -148,7 +151,7 @@ def _anchor_trace(anchors: Cloud) -> dict[str, Any]:
         "x": anchors.xy[:, 0],
         "y": anchors.xy[:, 1],
         "text": [plain(word) for word in anchors.words],
-        "hovertemplate": "the receiver's own token <b>%{text}</b><extra></extra>",
+        "hovertemplate": f"{plain(what)} <b>%{{text}}</b><extra></extra>",
         "marker": {"size": 8, "symbol": "cross-thin", "line": {"width": 1.5, "color": list(anchors.colours)}},
     }
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from visualizers.words import Words
+
 
 @dataclass(frozen=True)
 class ProbeRow:
@@ -30,21 +32,24 @@ class ProbeRow:
     selected: bool = False
 
 
-def probe_table_html(rows: Sequence[ProbeRow], *, measure: str = "probability") -> str:
+def probe_table_html(rows: Sequence[ProbeRow], words: Words, *, measure: str = "") -> str:
     """An accessible table, one row per thought; the button in its first cell carries `data-turn` and `data-step`.
 
     Args:
         rows: The thoughts, in the order to show.
-        measure: What the scores are, for the hover text.
+        words: What the page says.
+        measure: What the scores are, for the hover text; probabilities unless it is said.
     """
     if not rows:
-        return '<p class="recmas-empty">No thoughts yet. Press Step: each thought appears here as it is made.</p>'
+        return f'<p class="recmas-empty">{escape(words("figures.probe.empty"))}</p>'
     width = max(len(row.words) for row in rows)
     head = "".join(f'<th scope="col">{i}.</th>' for i in range(1, width + 1))
-    body = "".join(_row(row, width, measure) for row in rows)
+    measured = measure or words("figures.probe.probability")
+    body = "".join(_row(row, width, measured, words) for row in rows)
     return (
-        '<table class="recmas-probe"><caption>Likeliest words after each thought (r round, t thought)</caption>'
-        f'<thead><tr><th scope="col">thought</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'<table class="recmas-probe"><caption>{escape(words("figures.probe.caption"))}</caption>'
+        f'<thead><tr><th scope="col">{escape(words("figures.probe.thought"))}</th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
     )
 
 
@@ -53,25 +58,30 @@ def shown_word(word: str) -> str:
     return word.strip() or {"": "∅", "\n": "⏎"}.get(word, "␣")
 
 
-def _row(row: ProbeRow, width: int, measure: str) -> str:
-    name = f"Round {row.round}, {row.role}, thought {row.step + 1}"
-    top = f": {shown_word(row.words[0][0])}" if row.words else ""
+def _row(row: ProbeRow, width: int, measure: str, words: Words) -> str:
+    who, step = row.role, row.step + 1
+    label = (
+        words("figures.probe.top", round=row.round, who=who, thought=step, word=shown_word(row.words[0][0]))
+        if row.words
+        else words("figures.probe.row", round=row.round, who=who, thought=step)
+    )
+    short = words("figures.probe.short", round=row.round, who=who, thought=step)
     button = (
         f'<button type="button" class="recmas-pick" data-turn="{row.turn}" data-step="{row.step}" '
         f'data-key="probe-{row.turn}-{row.step}" aria-pressed="{str(row.selected).lower()}" '
-        f'aria-label="{escape(name + top)}"><span class="recmas-dot" style="background:{escape(row.colour)}"></span>'
-        f"{escape(row.role)} r{row.round} t{row.step + 1}</button>"
+        f'aria-label="{escape(label)}"><span class="recmas-dot" style="background:{escape(row.colour)}"></span>'
+        f"{escape(short)}</button>"
     )
-    cells = "".join(_cell(word, score, row.colour, measure) for word, score in row.words)
+    cells = "".join(_cell(word, score, row.colour, measure, words) for word, score in row.words)
     cells += "<td></td>" * (width - len(row.words))
     chosen = ' class="recmas-selected"' if row.selected else ""
     return f'<tr{chosen} data-turn="{row.turn}" data-step="{row.step}"><th scope="row">{button}</th>{cells}</tr>'
 
 
-def _cell(word: str, score: float, colour: str, measure: str) -> str:
+def _cell(word: str, score: float, colour: str, measure: str, words: Words) -> str:
     share = 100 * min(max(score, 0.0), 1.0)
     faint = ' class="recmas-faint"' if score < 0.02 else ""
-    hint = escape(f"{shown_word(word)}: {measure} {score:.3f}")
+    hint = escape(words("figures.probe.score", word=shown_word(word), measure=measure, score=f"{score:.3f}"))
     return (
         f'<td title="{hint}"{faint}>'
         f'<span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'

@@ -8,14 +8,16 @@ from html import escape
 from recmas_core.patterns import Pattern
 from recmas_core.records import Segment
 from visualizers.theme import role_colour
+from visualizers.words import Words
 
 
-def prompt_html(segments: Sequence[Segment], pattern: Pattern, *, filled: Mapping[str, int]) -> str:
+def prompt_html(segments: Sequence[Segment], pattern: Pattern, words: Words, *, filled: Mapping[str, int]) -> str:
     """A turn's prompt as the agent reads it.
 
     Args:
         segments: The prompt, in order; a segment with a sender is a slot.
         pattern: The pattern, for the senders' titles and colours.
+        words: What the page says.
         filled: For each sender the number of thoughts in its slot; a slot that is missing here counts as text if
             its segment has text, else as empty.
     """
@@ -27,15 +29,12 @@ def prompt_html(segments: Sequence[Segment], pattern: Pattern, *, filled: Mappin
             continue
         title = titles.get(segment.sender, segment.sender)
         colour = role_colour(pattern, segment.sender) if segment.sender in titles else "var(--recmas-muted)"
-        parts.append(_chip(title, colour, filled.get(segment.sender, 0), segment.text))
+        said = _said(title, filled.get(segment.sender, 0), segment.text, words)
+        parts.append(f'<span class="recmas-chip" style="--recmas-role:{escape(colour)}">{escape(said)}</span>')
     return f'<div class="recmas-prompt">{"".join(parts)}</div>'
 
 
-def _chip(title: str, colour: str, count: int, text: str) -> str:
+def _said(title: str, count: int, text: str, words: Words) -> str:
     if count:
-        content = f"{count} latent thought{'' if count == 1 else 's'} from {title}"
-    elif text:
-        content = f"{title} wrote: {text}"
-    else:
-        content = f"nothing from {title} yet"
-    return f'<span class="recmas-chip" style="--recmas-role:{escape(colour)}">{escape(content)}</span>'
+        return words.count("figures.prompt.slot", count, who=title)
+    return words("figures.prompt.wrote", who=title, text=text) if text else words("figures.prompt.nothing", who=title)

@@ -8,6 +8,8 @@ from html import escape
 from itertools import groupby
 from typing import Literal
 
+from visualizers.words import Words
+
 
 @dataclass(frozen=True)
 class StripTurn:
@@ -40,39 +42,36 @@ class StripTurn:
     calls: tuple[str, ...] = ()
 
 
-_STATES = {"done": "finished", "running": "under way", "waiting": "to come"}
-
-
-def turn_strip_html(turns: Sequence[StripTurn]) -> str:
+def turn_strip_html(turns: Sequence[StripTurn], words: Words) -> str:
     """The strip: a group per round, in it one button per turn with `data-turn`; turns to come are disabled.
 
     A tool call is a small button of its own behind its turn, with `data-turn` and `data-call`.
     """
     rounds = "".join(
-        f'<div class="recmas-round" role="group" aria-label="Round {number}">'
-        f'<span class="recmas-round-name">round {number}</span><div class="recmas-round-turns">'
-        f"{_stages(list(group))}</div></div>"
+        f'<div class="recmas-round" role="group" '
+        f'aria-label="{words("figures.strip.group", round=number)}">'
+        f'<span class="recmas-round-name">{words("figures.strip.round", round=number)}</span>'
+        f'<div class="recmas-round-turns">{_stages(list(group), words)}</div></div>'
         for number, group in groupby(turns, key=lambda turn: turn.round)
     )
-    return f'<div class="recmas-strip" role="group" aria-label="Turns of this run">{rounds}</div>'
+    label = escape(words("figures.strip.turns"))
+    return f'<div class="recmas-strip" role="group" aria-label="{label}">{rounds}</div>'
 
 
-def _stages(turns: Sequence[StripTurn]) -> str:
+def _stages(turns: Sequence[StripTurn], words: Words) -> str:
     parts = []
+    label, hint = escape(words("figures.strip.together")), escape(words("figures.strip.hint"))
     for _, group in groupby(turns, key=lambda turn: turn.index if turn.stage is None else -1 - turn.stage):
         together = list(group)
-        buttons = "".join(_button(turn) + _calls(turn) for turn in together)
+        buttons = "".join(_button(turn, words) + _calls(turn, words) for turn in together)
         if len(together) > 1:
-            hint = "These turns are made at the same time: none of them reads another."
-            buttons = f'<div class="recmas-atonce" role="group" aria-label="At once" title="{hint}">{buttons}</div>'
+            buttons = f'<div class="recmas-atonce" role="group" aria-label="{label}" title="{hint}">{buttons}</div>'
         parts.append(buttons)
     return "".join(parts)
 
 
-def _button(turn: StripTurn) -> str:
-    verb = "answers" if turn.decodes else "says"
-    says = f" {verb} {turn.saying}" if turn.saying else ""
-    label = f"Turn {turn.index + 1}, round {turn.round}: {turn.title}{says} ({_STATES[turn.state]})"
+def _button(turn: StripTurn, words: Words) -> str:
+    label = _label(turn, words)
     arrow = "→ " if turn.decodes and turn.saying else ""
     classes = f"recmas-turn recmas-{turn.state}" + (" recmas-decodes" if turn.decodes else "")
     disabled = " disabled" if turn.state == "waiting" else ""
@@ -85,10 +84,24 @@ def _button(turn: StripTurn) -> str:
     )
 
 
-def _calls(turn: StripTurn) -> str:
+def _label(turn: StripTurn, words: Words) -> str:
+    state = words(f"figures.strip.state.{turn.state}")
+    number, who = turn.index + 1, turn.title
+    if not turn.saying:
+        return words("figures.strip.turn", turn=number, round=turn.round, who=who, state=state)
+    verb = "answers" if turn.decodes else "says"
+    return words(
+        f"figures.strip.{verb}", turn=number, round=turn.round, who=who, saying=turn.saying, state=state
+    )
+
+
+def _calls(turn: StripTurn, words: Words) -> str:
+    def label(number: int, tool: str) -> str:
+        return escape(words("figures.strip.call", who=turn.title, number=number + 1, tool=tool))
+
     return "".join(
         f'<button type="button" class="recmas-call-mark" data-turn="{turn.index}" data-call="{number}" '
-        f'data-key="call-{turn.index}-{number}" aria-label="{escape(f"{turn.title}, tool call {number + 1}: {tool}")}">'
+        f'data-key="call-{turn.index}-{number}" aria-label="{label(number, tool)}">'
         f"{escape(tool)}</button>"
         for number, tool in enumerate(turn.calls)
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
 
-from recmas_core.patterns import Pattern
+from recmas_core.patterns import Edge, Pattern
 from visualizers.figures.geometry import BOX_W, Box, Drawing, Route, can_fold, draw_pattern, fold_pattern
 from visualizers.theme import role_colour
+from visualizers.words import Words
 
 _INK, _MUTED = "var(--recmas-ink, currentColor)", "var(--recmas-muted, #858b94)"
 _LINE, _SURFACE = "var(--recmas-line, #858b94)", "var(--recmas-surface, transparent)"
@@ -41,6 +42,7 @@ class Activity:
 def topology_svg(
     pattern: Pattern,
     activity: Activity,
+    words: Words,
     *,
     captions: Mapping[str, str] = _NO_CAPTIONS,
     untrained: Collection[tuple[str, str]] = (),
@@ -53,15 +55,16 @@ def topology_svg(
     Args:
         pattern: What to draw.
         activity: Who is at work and what travels.
+        words: What the page says.
         captions: A small line under a role's title, e.g. "Qwen3 · d 96".
         untrained: Edges whose links were never trained for these agents.
     """
     if not can_fold(pattern):
         tall = " recmas-tall" if max(map(len, pattern.stages)) > 1 else ""
-        return _svg(pattern, draw_pattern(pattern), activity, captions, untrained, tall)
+        return _svg(pattern, draw_pattern(pattern), activity, words, captions, untrained, tall)
     wide, narrow = draw_pattern(pattern), fold_pattern(pattern)
-    return _svg(pattern, wide, activity, captions, untrained, " recmas-wide") + _svg(
-        pattern, narrow, activity, captions, untrained, " recmas-narrow"
+    return _svg(pattern, wide, activity, words, captions, untrained, " recmas-wide") + _svg(
+        pattern, narrow, activity, words, captions, untrained, " recmas-narrow"
     )
 
 
@@ -69,22 +72,25 @@ def _svg(
     pattern: Pattern,
     drawing: Drawing,
     activity: Activity,
+    words: Words,
     captions: Mapping[str, str],
     untrained: Collection[tuple[str, str]],
     kind: str,
 ) -> str:
-    title, about = f"{pattern.title} pattern", describe(pattern, activity, untrained=untrained)
+    title = words("figures.topology.title", pattern=pattern.title)
+    about = describe(pattern, activity, words, untrained=untrained)
+    never = words("figures.topology.never")
     # travelled edges lie on top
     routes = sorted(drawing.routes.items(), key=lambda item: item[0] in activity.hops)
     edges = "".join(
-        _edge(route, role_colour(pattern, key[0]), travelling=key in activity.hops, untrained=key in untrained)
+        _edge(route, role_colour(pattern, key[0]), key in activity.hops, never if key in untrained else "")
         for key, route in routes
     )
     nodes = "".join(
         _node(
             drawing.boxes[role.name],
             role.title,
-            "writes the answer" if role.name in activity.decoding else captions.get(role.name, ""),
+            words("figures.topology.decoding") if role.name in activity.decoding else captions.get(role.name, ""),
             colour=role_colour(pattern, role.name),
             lit=role.name in activity.active,
             done=role.name in activity.spoken,
@@ -96,43 +102,58 @@ def _svg(
         f'<svg class="recmas-topology{kind}" role="img" aria-label="{escape(title + ". " + about)}" '
         f'viewBox="0 0 {w:.0f} {h:.0f}" style="width:100%;max-width:{1.2 * w:.0f}px;'
         f'margin:0 auto" font-family="inherit"><title>{escape(title)}</title><desc>{escape(about)}</desc>'
-        f"{_counter(drawing, activity)}{edges}{nodes}</svg>"
+        f"{_counter(drawing, activity, words)}{edges}{nodes}</svg>"
     )
 
 
-def describe(pattern: Pattern, activity: Activity, *, untrained: Collection[tuple[str, str]] = ()) -> str:
+def describe(
+    pattern: Pattern, activity: Activity, words: Words, *, untrained: Collection[tuple[str, str]] = ()
+) -> str:
     """What the drawing shows, in words. Arguments as for `topology_svg`."""
     titles = {role.name: role.title for role in pattern.roles}
 
     def named(roles: Collection[str]) -> str:
         return ", ".join(role.title for role in pattern.roles if role.name in roles)
 
-    def ways(edges: Collection[tuple[str, str]]) -> str:
-        return ", ".join(f"{titles[e.sender]} to {titles[e.receiver]}" for e in pattern.edges if e.key in edges)
+    def way(edge: Edge) -> str:
+        return words("figures.topology.way", sender=titles[edge.sender], receiver=titles[edge.receiver])
 
-    every = ", ".join(
-        f"{titles[e.sender]} to {titles[e.receiver]}{' (feedback)' if e.feedback else ''}" for e in pattern.edges
-    )
-    parts = [f"Round {activity.round} of {activity.rounds}." if activity.rounds and activity.round else "No run yet."]
+    def ways(edges: Collection[tuple[str, str]]) -> str:
+        return ", ".join(way(edge) for edge in pattern.edges if edge.key in edges)
+
+    def back(edge: Edge) -> str:
+        return words("figures.topology.feedback", sender=titles[edge.sender], receiver=titles[edge.receiver])
+
+    every = ", ".join(back(edge) if edge.feedback else way(edge) for edge in pattern.edges)
+    begun = activity.rounds and activity.round
+    parts = [
+        words("figures.topology.round", round=activity.round, rounds=activity.rounds)
+        if begun
+        else words("figures.topology.none")
+    ]
     if activity.hops:
-        parts.append(f"Latent thoughts travel from {ways(activity.hops)}.")
+        parts.append(words("figures.topology.travel", ways=ways(activity.hops)))
     thinking = [name for name in activity.active if name not in activity.decoding]
     if thinking:
-        parts.append(f"{named(thinking)} {'are thinking at once' if len(thinking) > 1 else 'is thinking'}.")
+        parts.append(words.count("figures.topology.thinking", len(thinking), who=named(thinking)))
     if activity.decoding:
-        parts.append(f"{named(activity.decoding)} writes the answer.")
+        parts.append(words("figures.topology.writes", who=named(activity.decoding)))
     if activity.spoken:
-        parts.append(f"Finished in this round: {named(activity.spoken)}.")
+        parts.append(words("figures.topology.spoken", who=named(activity.spoken)))
     if untrained:
-        parts.append(f"Links never trained: {ways(untrained)}.")
-    return " ".join((*parts, f"Ways: {every}."))
+        parts.append(words("figures.topology.untrained", ways=ways(untrained)))
+    return " ".join((*parts, words("figures.topology.ways", ways=every)))
 
 
-def _counter(drawing: Drawing, activity: Activity) -> str:
+def _counter(drawing: Drawing, activity: Activity, words: Words) -> str:
     round_, rounds = activity.round, activity.rounds
     if not rounds:
         return ""
-    words = f"round {round_} of {rounds}" if round_ else f"{rounds} round{'s' if rounds > 1 else ''}"
+    said = (
+        words("figures.topology.counter", round=round_, rounds=rounds)
+        if round_
+        else words.count("figures.topology.rounds", rounds)
+    )
     right = drawing.width - 14
     dots = "".join(
         f'<circle cx="{right - 16 * (rounds - i):.0f}" cy="18" r="5" stroke="{_INK}" stroke-width="1.4" '
@@ -142,15 +163,16 @@ def _counter(drawing: Drawing, activity: Activity) -> str:
     text_x = right - 16 * rounds - 2
     return (
         f'<g class="recmas-rounds" aria-hidden="true">{dots}<text x="{text_x:.0f}" y="23" text-anchor="end" '
-        f'font-size="15" fill="{_INK}">{words}</text></g>'
+        f'font-size="15" fill="{_INK}">{said}</text></g>'
     )
 
 
-def _edge(route: Route, colour: str, *, travelling: bool, untrained: bool) -> str:
+def _edge(route: Route, colour: str, travelling: bool, untrained: str) -> str:
+    """An edge; `untrained` says that its link was never trained, "" if it was."""
     stroke, width = (colour, 3.2) if travelling else (_WARN if untrained else _LINE, 1.8)
     dashes = "1 6" if untrained else "5 4" if route.back and not travelling else ""
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    hint = "<title>This link was never trained for these two agents.</title>" if untrained else ""
+    hint = f"<title>{escape(untrained)}</title>" if untrained else ""
     line = (
         f'<path d="{route.path}" fill="none" stroke="{stroke}" stroke-width="{3 if untrained else width}"{dash} '
         f'stroke-linecap="round"/><polygon points="{route.head}" fill="{stroke}"/>{hint}'
@@ -195,6 +217,11 @@ def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: b
         f'<g class="{state}">{halo}<rect {rect} fill="{_SURFACE}"/>'
         f'<rect {rect} fill="{colour}" fill-opacity="{0.24 if lit else 0.07}" stroke="{colour}" '
         f'stroke-width="{3 if lit else 1.6}"/>'
-        f'<text x="{cx:.1f}" y="{text_y:.1f}" text-anchor="middle" font-size="{18 if len(title) < 10 else 16.5}" '
+        f'<text x="{cx:.1f}" y="{text_y:.1f}" text-anchor="middle" font-size="{_size(title)}" '
         f'font-weight="{700 if lit else 600}" fill="{_INK}">{escape(title)}</text>{small}{tick}</g>'
     )
+
+
+def _size(title: str) -> float:
+    """The type size in which a title fits into its box."""
+    return 18 if len(title) < 10 else 16.5 if len(title) < 13 else 14.5

@@ -10,9 +10,7 @@ from visualizers.figures.latent_map import Cloud
 from visualizers.own_fit import Fitter
 from visualizers.panels.notes import Memo
 from visualizers.places import pca_places
-from visualizers.projection import FittedMap, Floats, Placed, Projector
-
-BY_PCA = "PCA of all that is shown: distances count, as far as two directions tell"
+from visualizers.projection import BY_PCA, FittedMap, Floats, Placed, Projector
 
 
 class Atlas:

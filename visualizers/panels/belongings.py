@@ -17,6 +17,7 @@ from visualizers.panels.catalogue import Board, Catalogue, Lineup, Offer, folder
 from visualizers.panels.entry import Entry
 from visualizers.panels.questions import read_questions
 from visualizers.panels.shelf import Shelf
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -92,12 +93,13 @@ class Belongings:
                 raise SystemNotFound(f"links {lineup.links!r}", "are not kept any more", todo)
             return self._trained[lineup]
 
-    def upload(self, file: Path, shelf: Shelf) -> str:
+    def upload(self, file: Path, shelf: Shelf, words: Words) -> str:
         """Unpack a zip of a system's folder and offer it to this visitor; returns the system's name.
 
         Args:
             file: The zip.
             shelf: The shelf of all visitors, whose umap thread is used for the upload's maps too.
+            words: What the page says.
 
         Raises:
             RecmasError: If the file is refused, or too many systems were uploaded.
@@ -118,7 +120,7 @@ class Belongings:
             with self._lock:
                 self._count -= 1
             raise
-        offer = replace(offer, title=f"{offer.title} (yours)", source=str(folder))
+        offer = replace(offer, title=words("train.results.yours", title=offer.title), source=str(folder))
         with self._lock:
             self._offers = (*self._offers, offer)
             if self._uploads is None:

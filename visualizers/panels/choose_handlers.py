@@ -11,12 +11,10 @@ from typing import Any
 import gradio as gr
 
 from recmas_core.errors import BadInput, RecmasError
-from recmas_core.records import check_question
-from recmas_core.system import System
 from recmas_core.tasks import Task
+from visualizers.panels.asides import about_html, placeholder, reading_note, tools_note, trained_note
 from visualizers.panels.cards import cards_html, cast_html, links_html
 from visualizers.panels.catalogue import Catalogue, Lineup
-from visualizers.panels.choices import MAX_THOUGHTS
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
@@ -56,11 +54,11 @@ class Choose:
 
     Args:
         shelf: The systems that can be run.
-        explore: The handlers of the stage.
+        explore: The handlers of the stage; the page says what they say.
     """
 
     def __init__(self, shelf: Shelf, explore: Explore) -> None:
-        self._shelf, self._explore = shelf, explore
+        self._shelf, self._explore, self.words = shelf, explore, explore.words
 
     def choose(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """Another pattern, or another number of agents. The run of the one before is paused and kept."""
@@ -112,7 +110,7 @@ class Choose:
         typed = asked or (leaving if before.system == lineup.system else visitor.asked())
         catalogue = visitor.belongings.catalogue
         # never the same text twice: the page draws a piece again only if it has changed, and a person may have since
-        cards = f"{cards_html(catalogue, catalogue.offer(lineup.system).name)}<!-- {abs(hash(lineup))} -->"
+        cards = f"{cards_html(catalogue, catalogue.offer(lineup.system).name, self.words)}<!-- {abs(hash(lineup))} -->"
         return self._all(visitor, typed or self._asked(catalogue, lineup), controls, cards=cards)
 
     def settle(self, request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -125,34 +123,39 @@ class Choose:
                 lineup = visitor.lineup
                 system = shelf.entry(lineup).system
         except Exception as error:
-            note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error))}</p>'
+            note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error, self.words))}</p>'
             yield (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
             return
-        cast = cast_html(shelf.catalogue, lineup, system)
-        trained = trained_note(system, controls.thoughts)
+        words = self.words
+        cast = cast_html(shelf.catalogue, lineup, system, words)
+        trained = trained_note(system, controls.thoughts, words)
         with visitor.pen:
-            yield (trained, cast, tools_note(system), *self._explore.look(request, *values))
+            yield (trained, cast, tools_note(system, words), *self._explore.look(request, *values))
         nothing = tuple(gr.skip() for _ in range(3))
         for compared in self._explore.compared(request, *values):  # a run that came with its answer
             yield nothing + compared
 
     def note(self, text: str, request: gr.Request) -> str:
         """How a question is taken, and its true answer where there is one."""
-        return reading_note(self._task(request), text)
+        return reading_note(self._task(request), text, self.words)
 
     def trained(self, thoughts: Any, request: gr.Request) -> str:
         """Whether the agents ever saw that many thoughts in a slot."""
         visitor = self._explore.visitor(request)
         try:
-            return trained_note(self._explore.shelf(visitor).entry(visitor.lineup).system, thoughts)
+            return trained_note(self._explore.shelf(visitor).entry(visitor.lineup).system, thoughts, self.words)
         except RecmasError as error:
             return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
+
+    def example(self, event: gr.SelectData) -> str:
+        """The example that was chosen."""
+        return str(event.value)
 
     def draw(self, request: gr.Request) -> Any:
         """A fresh held-out question."""
         task = self._task(request)
         if task is None:
-            gr.Info("These agents have no little world of their own: type a question.")
+            gr.Info(self.words("explore.question.none"))
             return gr.skip()
         return task.sample(1, seed=random.SystemRandom().randrange(2**31), split="test")[0].question
 
@@ -167,90 +170,34 @@ class Choose:
     def _all(self, visitor: Visitor, asked: Asked, before: Controls, *, cards: Any = _SAME) -> tuple[Any, ...]:
         """The left side and the stage for what the visitor looks at now; loading begins if it is not loaded."""
         shelf, lineup, session = self._explore.shelf(visitor), visitor.lineup, visitor.session
+        words = self.words
         shelf.load(lineup)
         entry, task = shelf.ready(lineup), shelf.catalogue.task(lineup)
         system = None if entry is None else entry.system
         pattern, offer = shelf.pattern(lineup), shelf.catalogue.offer(lineup.system)
         tools = any(role.tools for role in pattern.roles)
         setting = Setting(
-            question=gr.Textbox(asked.question, placeholder="Type a question" if task is None else task.placeholder),
+            question=gr.Textbox(asked.question, placeholder=placeholder(task, words)),
             examples=gr.Dropdown(list(examples_of(task)), value=None),
             rounds=asked.rounds,
             thoughts=asked.thoughts,
             seed=asked.seed,
-            note=reading_note(task, asked.question),
-            trained="" if system is None else trained_note(system, asked.thoughts),
-            cast=cast_html(shelf.catalogue, lineup, system),
-            links=links_html(visitor.belongings, lineup),
+            note=reading_note(task, asked.question, words),
+            trained="" if system is None else trained_note(system, asked.thoughts, words),
+            cast=cast_html(shelf.catalogue, lineup, system, words),
+            links=links_html(visitor.belongings, lineup, words),
             cards=gr.skip() if cards is _SAME else cards,
             agents=gr.Accordion(open=True) if not offer.cast else gr.skip(),
             tools=gr.Checkbox(visible=tools),
-            toolnote=gr.HTML("" if system is None else tools_note(system), visible=tools),
-            about=about_html(task),
+            toolnote=gr.HTML("" if system is None else tools_note(system, words), visible=tools),
+            about=about_html(task, words),
             follow=session.moment.map_of is None,
         )
         controls = Controls(
             asked.question, asked.rounds, asked.thoughts, asked.seed, before.mode, before.pace, True, before.tools
         )
-        panels = draw_panels(shelf, lineup, session.moment, controls, entry)
+        panels = draw_panels(shelf, lineup, session.moment, controls, entry, words)
         return tuple(getattr(setting, name) for name in SETTING) + panels.changes(None)
 
     def _failed(self, error: Exception) -> tuple[Any, ...]:
-        return (*(gr.skip() for _ in SETTING), *only_status(say_error(error), error=True))
-
-
-def reading_note(task: Task | None, text: Any) -> str:
-    """How a question is taken, and its true answer where there is one."""
-    try:
-        check_question(text)
-    except RecmasError as error:
-        return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
-    if task is None:
-        return ""
-    reading = task.read(text)
-    if reading.answer is None:
-        return f'<p class="recmas-hint recmas-outside">{escape(reading.note)}</p>'
-    taken = "" if reading.question == text else f"Read as <b>{escape(reading.question)}</b>. "
-    return f'<p class="recmas-hint">{taken}{escape(reading.note)} True answer: <b>{escape(reading.answer)}</b>.</p>'
-
-
-def trained_note(system: System, thoughts: Any) -> str:
-    """Whether the agents ever saw that many thoughts in a slot, and how they speak where that is not the usual way."""
-    whole = isinstance(thoughts, int | float) and float(thoughts).is_integer() and 1 <= thoughts <= MAX_THOUGHTS
-    if not whole:
-        return f'<p class="recmas-hint recmas-outside">Thoughts per turn: a whole number from 1 to {MAX_THOUGHTS}.</p>'
-    if system.trained_steps is None:
-        return _spoken_note(system)
-    low, high = system.trained_steps
-    taught = f"The agents were trained with {low if low == high else f'{low} to {high}'} thoughts a turn"
-    if low <= thoughts <= high:
-        return f'<p class="recmas-hint">{taught}.</p>'
-    return f'<p class="recmas-hint recmas-outside">{taught}, never with {int(thoughts)}: expect wrong answers.</p>'
-
-
-def _spoken_note(system: System) -> str:
-    speaking = system.decoding
-    if not speaking.temperature:
-        return ""
-    return (
-        f'<p class="recmas-hint">The answer is sampled at temperature {speaking.temperature:g} (top-p '
-        f"{speaking.top_p:g}), by the seed: another seed, another answer. It ends after {speaking.max_new_tokens:,} "
-        "tokens at the latest.</p>"
-    )
-
-
-def tools_note(system: System) -> str:
-    """What each tool is and what it works on."""
-    rows = "".join(
-        f"<li><code>{escape(tool.name)}</code> {escape(tool.about)} <b>{escape(tool.source)}</b></li>"
-        for tool in system.tools.values()
-    )
-    return f'<ul class="recmas-tools">{rows}</ul>' if rows else ""
-
-
-def about_html(task: Task | None) -> str:
-    """What the little world is, and the honest limit of what one turn can carry."""
-    if task is None:
-        return '<p class="recmas-hint">These agents know no little world together.</p>'
-    return f'<p class="recmas-hint">{escape(task.about)}</p><p class="recmas-hint">{escape(task.limit)}</p>'
-
+        return (*(gr.skip() for _ in SETTING), *only_status(say_error(error, self.words), error=True))

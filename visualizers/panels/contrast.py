@@ -13,6 +13,7 @@ from visualizers.panels.entry import Entry
 from visualizers.panels.moments import Scene
 from visualizers.panels.numbers import is_right, short
 from visualizers.panels.session import Edge, Moment, Session
+from visualizers.words import Words
 
 NOTHING = ""
 
@@ -60,13 +61,13 @@ def contrast_html(view: Scene, moment: Moment, task: Task | None, reading: Readi
 
     The select carries `data-send`; its value is "sender>receiver", or "" for no comparison.
     """
-    pattern, cut = view.pattern, moment.cut
-    options = [_option(NOTHING, "nothing", chosen=cut is None)] + [
+    pattern, cut, words = view.pattern, moment.cut, view.words
+    options = [_option(NOTHING, words("explore.contrast.nothing"), chosen=cut is None)] + [
         _option(">".join(e.key), f"{view.title(e.sender)} → {view.title(e.receiver)}", chosen=e.key == cut)
         for e in pattern.edges
     ]
     select = (
-        '<label class="recmas-compare"><span>Compare with a cut link</span>'
+        f'<label class="recmas-compare"><span>{escape(words("explore.contrast.label"))}</span>'
         f'<select data-send="cut" data-key="cut">{"".join(options)}</select></label>'
     )
     return f'<div class="recmas-contrast">{select}{_outcome(view, moment, task, reading)}</div>'
@@ -85,25 +86,28 @@ def _outcome(view: Scene, moment: Moment, task: Task | None, reading: Reading | 
     if moment.cut is None or moment.job is None:
         return ""
     sender, receiver = (view.title(role) for role in moment.cut)
+    words = view.words
     if moment.job.config.mode == "text":
-        return _hint("Only latent thoughts can be cut; this run passes text.")
+        return _hint(words("explore.contrast.text"))
     if moment.twin is None:
-        wait = "Being computed." if moment.finished else "Computed when the run has its answer."
-        return _hint(f"The run without {sender} → {receiver}: {wait}")
-    runs = ((f"without {sender}", moment.twin), (f"with {sender}", view.whole))
-    said = "".join(_answer(name, trace, task, reading) for name, trace in runs if trace is not None)
-    how = (
-        f"The same run, made once more with every transfer from {sender} to {receiver} set to zero. "
-        "Hollow marks on the map are its thoughts."
+        when = "computing" if moment.finished else "later"
+        return _hint(words(f"explore.contrast.{when}", sender=sender, receiver=receiver))
+    runs = (
+        (words("explore.contrast.without", sender=sender), moment.twin),
+        (words("explore.contrast.with", sender=sender), view.whole),
     )
+    said = "".join(_answer(name, trace, task, reading, words) for name, trace in runs if trace is not None)
+    how = words("explore.contrast.how", sender=sender, receiver=receiver)
     return f'<span class="recmas-outcome" title="{escape(how)}">{said}</span>'
 
 
-def _answer(name: str, trace: Trace, task: Task | None, reading: Reading | None) -> str:
+def _answer(name: str, trace: Trace, task: Task | None, reading: Reading | None, words: Words) -> str:
     right = is_right(task, reading, trace.answer or "")
-    verdict = "" if right is None else " (right)" if right else " (wrong)"
+    grade = "right" if right else "wrong"
+    graded = words(f"explore.contrast.{grade}")
+    verdict = "" if right is None else f" {escape(graded)}"
     tone = "" if right is None else " recmas-good" if right else " recmas-bad"
-    text = short(trace.answer or "", 24) or "(empty)"
+    text = short(trace.answer or "", 24) or words("explore.contrast.empty")
     return f'<span class="recmas-with{tone}">{escape(name)}: <b>{escape(text)}</b>{verdict}</span> '
 
 

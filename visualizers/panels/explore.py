@@ -49,9 +49,14 @@ class ExplorePage:
 
 
 def build_explore(
-    demo: gr.Blocks, shelf: Shelf, handlers: Explore, shell: Shell, allowance: Allowance, first: Wanted | None,
+    demo: gr.Blocks,
+    shelf: Shelf,
+    handlers: Explore,
+    shell: Shell,
+    allowance: Allowance,
+    first: Wanted | None,
     words: Words,
-) -> ExplorePage:  # fmt: skip
+) -> ExplorePage:
     """Add the tab to the page that is being built (inside `with demo`).
 
     Args:
@@ -65,13 +70,13 @@ def build_explore(
     """
 
     def unfold() -> OpenParts | None:
-        return open_parts(allowance, unfolded=first is not None)
+        return open_parts(allowance, words, unfolded=first is not None)
 
     with gr.Row(elem_id="recmas-explore"):
         with gr.Column(elem_id="recmas-choices", min_width=260):
-            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold)
+            left, more = choosing(shelf.catalogue, shelf.first, shell, unfold, words)
         with gr.Column(elem_id="recmas-stage", min_width=280):
-            stage = showing(shelf.catalogue, shelf.first, shell)
+            stage = showing(shelf.catalogue, shelf.first, shell, words)
             sharing = share_parts(words, shell)
     common: dict[str, Any] = {
         "inputs": [
@@ -86,8 +91,9 @@ def build_explore(
     choose = Choose(shelf, handlers)
     everything, go_on = _wire_choices(demo, left, stage, choose, handlers, common)
     page = ExplorePage(
-        left, choose, everything, handlers.in_order, go_on, more, Opening(shelf, handlers, choose, allowance, first)
-    )
+        left, choose, everything, handlers.in_order, go_on, more,
+        Opening(shelf, handlers, choose, allowance, first, words),
+    )  # fmt: skip
     _wire_opening(demo, page)
     wire_share(demo, sharing, left.mode, Share(handlers, choose, words), everything, go_on)
     return page
@@ -154,7 +160,8 @@ def _wire_choices(
     ):  # fmt: skip
         go_on(event(handlers.in_order(handler), **everything))
     left.question.change(choose.note, left.question, left.note, trigger_mode="always_last", **private)
-    left.examples.input(lambda text: text, left.examples, left.question, **private)
+    # not when its value is said to have been put in: gradio says so whenever the field is left, chosen or not
+    left.examples.select(choose.example, None, left.question, **private)
     left.dice.click(choose.draw, None, left.question, **private)
     left.thoughts.change(choose.trained, left.thoughts, left.trained, **private)
     return everything, go_on

@@ -21,6 +21,7 @@ from visualizers.panels.session import Cursor, Job, Session
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import Controls, Panels, draw_panels, only_status, say_error, unchanged
 from visualizers.panels.visitors import Visitor, Visitors
+from visualizers.words import Words
 
 PACES = {"calm": 0.12, "fast": 0.0}
 SLOW = tuple(pace for pace, seconds in PACES.items() if seconds)
@@ -34,10 +35,11 @@ class Explore:
     Args:
         shelf: The systems that can be run.
         visitors: Who looks at what.
+        words: What the page says.
     """
 
-    def __init__(self, shelf: Shelf, visitors: Visitors) -> None:
-        self._shelf, self._visitors = shelf, visitors
+    def __init__(self, shelf: Shelf, visitors: Visitors, words: Words) -> None:
+        self._shelf, self._visitors, self.words = shelf, visitors, words
 
     def step(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
         """One thought (of all who think at once), the hops along the links, one decoded token, or one tool call."""
@@ -109,8 +111,8 @@ class Explore:
         """Follow whoever thinks, or stay with the map that is shown."""
         visitor, controls = self.visitor(request), Controls(*values)
         session = visitor.session
-        moment = session.moment
-        view = scene(self.shelf(visitor).pattern(visitor.lineup), moment.trace, moment.cursor, controls.shown_rounds())
+        moment, pattern = session.moment, self.shelf(visitor).pattern(visitor.lineup)
+        view = scene(pattern, moment.trace, moment.cursor, controls.shown_rounds(), self.words)
         session.show_map(None if controls.follow else which_map(view, moment).role)
         return self.look(request, *values)
 
@@ -132,7 +134,7 @@ class Explore:
                 with visitor.pen:
                     yield self._drawn(visitor, controls)
         except Exception as error:
-            yield only_status(say_error(error), error=True)
+            yield only_status(say_error(error, self.words), error=True)
         yield unchanged()
 
     def speak(self, request: gr.Request) -> str:
@@ -140,18 +142,19 @@ class Explore:
         import recmas_core as rm
 
         visitor = self.visitor(request)
-        moment, lineup = visitor.session.moment, visitor.lineup
+        moment, lineup, words = visitor.session.moment, visitor.lineup, self.words
         try:
             shelf = self.shelf(visitor)
-            view = scene(shelf.pattern(lineup), moment.trace, moment.cursor, 1)
+            view = scene(shelf.pattern(lineup), moment.trace, moment.cursor, 1, words)
             if view.whole is None or view.chosen is None:
-                return '<p class="recmas-hint">There is no thought to speak from yet.</p>'
+                return f'<p class="recmas-hint">{escape(words("explore.detail.speechless"))}</p>'
             system, thought = shelf.entry(lineup).system, view.chosen
             text = rm.speak(system, view.whole, thought.turn, thought.step, max_new_tokens=8)
         except Exception as error:
-            return f'<p class="recmas-hint">{escape(say_error(error))}</p>'
-        name = f"{view.title(thought.role)}, asked to speak after thought {thought.step + 1}, says"
-        return f'<p class="recmas-hint">{escape(name)} <b>{escape(text.strip() or "(nothing)")}</b></p>'
+            return f'<p class="recmas-hint">{escape(say_error(error, words))}</p>'
+        name = words("explore.detail.spoken", who=view.title(thought.role), thought=thought.step + 1)
+        said = text.strip() or words("explore.detail.nothing")
+        return f'<p class="recmas-hint">{escape(name)} <b>{escape(said)}</b></p>'
 
     async def warm(self, request: gr.Request) -> None:
         """Let umap-learn get ready for the maps looked at, and come back when it is (or never will be)."""
@@ -226,7 +229,7 @@ class Explore:
                 if controls.pace not in SLOW and time.monotonic() < due:
                     continue  # a fast model thinks and says more than a page can draw: the next drawing has it all
                 with visitor.pen as now:
-                    panels = draw_panels(shelf, lineup, session.moment, controls, entry)
+                    panels = draw_panels(shelf, lineup, session.moment, controls, entry, self.words)
                     if visitor.session is not session:
                         return  # the visitor looks at another system: this would be drawn over it
                     if now != number + 1:
@@ -243,7 +246,7 @@ class Explore:
             self.leave(request)  # the tab went away while the run was streaming
             raise
         except Exception as error:
-            yield only_status(say_error(error), error=True)
+            yield only_status(say_error(error, self.words), error=True)
         yield unchanged()  # gradio sends the last values once more, and would empty the page if there were none
 
     def _ready(self, session: Session, job: Job, entry: Entry) -> None:
@@ -266,6 +269,6 @@ class Explore:
         try:
             shelf = self.shelf(visitor)
             entry = shelf.entry(lineup)
-            return draw_panels(shelf, lineup, session.moment, controls, entry).changes(None)
+            return draw_panels(shelf, lineup, session.moment, controls, entry, self.words).changes(None)
         except Exception as error:
-            return only_status(say_error(error), error=True)
+            return only_status(say_error(error, self.words), error=True)

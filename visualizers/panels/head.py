@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from html import escape
 
+from visualizers.figures.buttons import plotly_buttons
 from visualizers.words import LANGUAGES, Words, read_words
 
 
 def head_html(words: Words) -> str:
-    """The head of the page in one language, with links to the others."""
+    """The head of the page in one language, with links to the others; it tells the page's code the language."""
     links = "".join(_link(words, language) for language in LANGUAGES)
+    buttons = plotly_buttons(words)
     return (
-        f'<header class="recmas-head"><h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
+        f'<header class="recmas-head" data-language="{words.language}" data-buttons="{escape(buttons)}">'
+        f'<h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
         f'<nav class="recmas-languages" aria-label="{escape(words("page.languages"))}">{links}</nav></header>'
     )
 

@@ -15,6 +15,7 @@ from visualizers.panels.notes import Notes, Said
 from visualizers.panels.session import Edge, Moment
 from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown, Spread, spread_of
 from visualizers.theme import role_colour
+from visualizers.words import Words
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ def map_choice(view: Scene, shown: Shown) -> str:
     Pressing the agent whose map is shown already counts too (`data-again`): while following, it means to stay.
     """
     whose = [(role.name, role.title, role_colour(view.pattern, role.name)) for role in view.pattern.roles]
-    spaces = [(space, space, "var(--recmas-muted)") for space in (THOUGHTS, RECEIVED)]
-    whose_map = radios("Latent map of", "map", whose, shown.role, again=" data-again")
-    return whose_map + radios("showing", "space", spaces, shown.space)
+    words = view.words
+    spaces = [(space, words(f"maps.choice.{space}"), "var(--recmas-muted)") for space in (THOUGHTS, RECEIVED)]
+    whose_map = radios(words("maps.choice.whose"), "map", whose, shown.role, again=" data-again")
+    return whose_map + radios(words("maps.choice.space"), "space", spaces, shown.space)
 
 
 def radios(legend: str, send: str, options: list[tuple[str, str, str]], chosen: str, *, again: str = "") -> str:
@@ -101,59 +103,49 @@ def thought_map(
     """All thoughts of one role up to the moment, among reference thoughts of its agent where there are any."""
     thoughts = _thoughts(view.events, role)
     others = [] if without is None else _counterparts(thoughts, without.trace)
-    chosen = view.chosen
+    chosen, words = view.chosen, view.words
     picked = None if view.cursor is None or chosen is None else (chosen.turn, chosen.step)
     whole = [t.hidden for t in _thoughts(_whole(view), role)]
-    spread = spread_of(atlas, own, Shown(role, THOUGHTS), whole, len(thoughts), [t.hidden for t in others])
+    spread = spread_of(atlas, own, Shown(role, THOUGHTS), whole, len(thoughts), words, [t.hidden for t in others])
     colour = role_colour(view.pattern, role)
 
-    def point(thought: Thought, at: tuple[float, float], run: str, *, selected: bool = False) -> MapPoint:
-        label = f"round {thought.round} · thought {thought.step + 1}{run}"
-        words = phrase(notes.says(thought))
-        return MapPoint(*at, label, words, colour, thought.turn, thought.round, thought.step, selected=selected)
+    def point(thought: Thought, at: tuple[float, float], kind: str, *, selected: bool = False) -> MapPoint:
+        label = words(f"maps.point.{kind}", round=thought.round, thought=thought.step + 1)
+        said = phrase(notes.says(thought))
+        return MapPoint(*at, label, said, colour, thought.turn, thought.round, thought.step, selected=selected)
 
     points = tuple(
-        point(t, at, "", selected=(t.turn, t.step) == picked) for t, at in zip(thoughts, spread.shown, strict=True)
+        point(t, at, "thought", selected=(t.turn, t.step) == picked)
+        for t, at in zip(thoughts, spread.shown, strict=True)
     )
-    shadows = tuple(point(t, at, " · cut run") for t, at in zip(others, spread.others, strict=True))
+    shadows = tuple(point(t, at, "cut") for t, at in zip(others, spread.others, strict=True))
     width = notes.system.agents[role].hidden_size
-    what = (
-        f"Each large mark is a thought of the <b>{escape(view.title(role))}</b> (its last hidden state, {width} "
-        "numbers); shapes tell rounds."
-    )
+    what = words("maps.caption.thoughts", who=escape(view.title(role)), width=width)
     if without is not None:
-        ends = " → ".join(escape(view.title(end)) for end in without.edge)
-        what += f" Hollow: the same thought in a run with every transfer {ends} set to zero."
-    return _panel(atlas, Shown(role, THOUGHTS), points, shadows, what, spread)
+        sender, receiver = (escape(view.title(end)) for end in without.edge)
+        hollow = words("maps.caption.hollow", sender=sender, receiver=receiver)
+        what = f"{what} {hollow}"
+    return _panel(atlas, Shown(role, THOUGHTS), points, shadows, what, spread, words)
 
 
 def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str, own: OwnMaps) -> MapPanel:
     """The transfers that reached a role, among its own tokens where these were mapped."""
-    transfers = _transfers(view.events, receiver)
+    transfers, words = _transfers(view.events, receiver), view.words
     whole = [vector for t in _transfers(_whole(view), receiver) for vector in t.vectors]
-    spread = spread_of(atlas, own, Shown(receiver, RECEIVED), whole, sum(len(t.vectors) for t in transfers))
+    spread = spread_of(atlas, own, Shown(receiver, RECEIVED), whole, sum(len(t.vectors) for t in transfers), words)
     at = iter(spread.shown)
     points = tuple(
         MapPoint(
-            *next(at), f"round {t.round} · from {view.title(t.sender)} · thought {i + 1}",
+            *next(at), words("maps.point.received", round=t.round, sender=view.title(t.sender), thought=i + 1),
             phrase(notes.nearest(receiver, vector), percent=False), role_colour(view.pattern, t.sender), t.turn,
             t.round, i,
         )
         for t in transfers
         for i, vector in enumerate(t.vectors)
     )  # fmt: skip
-    what = (
-        f"Each large mark is a thought that arrived at the <b>{escape(view.title(receiver))}</b>, in its sender's "
-        "colour"
-    )
-    if atlas.fitted(receiver, RECEIVED) is None:
-        what += "; its hover names the receiver's words whose embeddings point most nearly the same way."
-    else:
-        what += (
-            ", among the embeddings of the receiver's own words (the labels): a thought lies near the word that it "
-            "is read as."
-        )
-    return _panel(atlas, Shown(receiver, RECEIVED), points, (), what, spread)
+    kind = "received" if atlas.fitted(receiver, RECEIVED) is None else "received_among"
+    what = words(f"maps.caption.{kind}", who=escape(view.title(receiver)))
+    return _panel(atlas, Shown(receiver, RECEIVED), points, (), what, spread, words)
 
 
 def _whole(view: Scene) -> tuple[Event, ...]:
@@ -182,26 +174,29 @@ def _counterparts(thoughts: list[Thought], other: Trace) -> list[Thought]:
 
 
 def _panel(
-    atlas: Atlas, where: Shown, points: tuple[MapPoint, ...], shadows: tuple[MapPoint, ...], what: str, spread: Spread
+    atlas: Atlas,
+    where: Shown,
+    points: tuple[MapPoint, ...],
+    shadows: tuple[MapPoint, ...],
+    what: str,
+    spread: Spread,
+    words: Words,
 ) -> MapPanel:
     role, space, method, frame = where.role, where.space, spread.method, spread.frame
-    behind = (
-        ""
-        if atlas.fitted(role, space) is None
-        else " Behind: a UMAP of reference vectors from training questions, coloured by the word each says."
-    )
-    how = f' <span class="recmas-method">Placed by {escape(method)}.</span>' if method else ""
-    caption = f'<p class="recmas-hint">{what}{behind} Axes have no unit.{how}</p>'
+    behind = [] if atlas.fitted(role, space) is None else [words("maps.caption.behind")]
+    placed = words("maps.caption.placed", method=escape(method))
+    how = [f'<span class="recmas-method">{placed}</span>'] if method else []
+    caption = f'<p class="recmas-hint">{" ".join([what, *behind, words("maps.caption.axes"), *how])}</p>'
 
     def draw() -> str:
         cloud, tokens = atlas.cloud(role, space), atlas.tokens(role, space)
-        figure = latent_map(points=points, cloud=cloud, anchors=tokens, shadows=shadows, frame=frame)
+        figure = latent_map(points=points, cloud=cloud, words=words, anchors=tokens, shadows=shadows, frame=frame)
         figure.update_layout(meta={"key": f"{role}.{space}", "method": method})
         return figure.to_json()
 
     # Most events add no point to the map that is shown, and a figure is what costs most of a redraw.
     held = b"" if frame is None else frame.tobytes()
-    return MapPanel(atlas.remember((role, space, points, shadows, method, held), draw), caption)
+    return MapPanel(atlas.remember((role, space, points, shadows, method, held, words.language), draw), caption)
 
 
 def phrase(said: Said, *, percent: bool = True) -> str:

@@ -8,7 +8,9 @@ from typing import Literal
 
 from recmas_core.patterns import Pattern, Place
 from recmas_core.records import Answer, Event, Thought, Token, ToolCall, Trace, Transfer, TurnDone, TurnStart, turn_of
+from visualizers.names import named_pattern
 from visualizers.panels.session import Cursor
+from visualizers.words import Words
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +18,12 @@ class Scene:
     """The state of a run at the moment looked at.
 
     Attributes:
-        pattern: The pattern that is run.
+        pattern: The pattern that is run, with the names that the page has for it.
         trace: The run up to the moment, and nothing after it.
         whole: All of the run that exists.
         cursor: The moment chosen, None for now.
         rounds: Rounds of the run (or of the controls, before a run).
+        words: What the page says.
     """
 
     pattern: Pattern
@@ -28,6 +31,7 @@ class Scene:
     whole: Trace | None
     cursor: Cursor | None
     rounds: int
+    words: Words
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
@@ -120,11 +124,12 @@ class Scene:
         return next(r.title for r in self.pattern.roles if r.name == role)
 
 
-def scene(pattern: Pattern, whole: Trace | None, cursor: Cursor | None, rounds: int) -> Scene:
-    """The scene at a moment of a run; `rounds` counts before there is a run."""
+def scene(pattern: Pattern, whole: Trace | None, cursor: Cursor | None, rounds: int, words: Words) -> Scene:
+    """The scene at a moment of a run, in the page's words; `rounds` counts before there is a run."""
+    shown = named_pattern(pattern, words)
     if whole is None:
-        return Scene(pattern, None, None, None, rounds)
-    return Scene(pattern, prefix(whole, cursor), whole, cursor, whole.config.rounds)
+        return Scene(shown, None, None, None, rounds, words)
+    return Scene(shown, prefix(whole, cursor), whole, cursor, whole.config.rounds, words)
 
 
 def prefix(trace: Trace, cursor: Cursor | None) -> Trace:

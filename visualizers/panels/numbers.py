@@ -8,46 +8,53 @@ from recmas_core.tasks.base import Reading
 from visualizers.figures.meters import Meter, meters_html
 from visualizers.figures.similarity import round_similarity
 from visualizers.panels.moments import Scene
+from visualizers.words import Words
 
 
 def meters(view: Scene, task: Task | None, reading: Reading | None) -> str:
     """The run's numbers at this moment."""
-    start, trace = view.start, view.trace
+    start, trace, words = view.start, view.trace, view.words
     answer = None if trace is None else trace.answer
     tokens = 0 if trace is None else trace.decoded_tokens
     steps = 0 if trace is None else len(trace.thoughts)
     seconds = 0.0 if trace is None else trace.seconds
     alike = round_similarity(() if trace is None else trace.turns)
     last = max(alike, default=None)
+    now = words("explore.meters.round_of", round=0 if start is None else start.round, rounds=view.rounds)
     calls = sum(isinstance(event, ToolCall) for event in view.events)
-    called = [Meter("Tool calls", str(calls), "Programs run and texts searched while the answer was written.")]
+    called = [Meter(words("explore.meters.calls"), str(calls), words("explore.meters.calls_hint"))]
     return meters_html(
         [
-            Meter("Round", f"{0 if start is None else start.round} of {view.rounds}"),
-            Meter("Latent steps", str(steps), "Thoughts made: no token is decoded for them."),
-            Meter("Tokens decoded", str(tokens), "The end token counts too; what tools give back does not."),
+            Meter(words("explore.meters.round"), now),
+            Meter(words("explore.meters.steps"), str(steps), words("explore.meters.steps_hint")),
+            Meter(words("explore.meters.tokens"), str(tokens), words("explore.meters.tokens_hint")),
             *(called if any(role.tools for role in view.pattern.roles) else ()),
-            Meter("Time", f"{1000 * seconds:.0f} ms", "The engine's own work, waiting for you left out."),
+            Meter(words("explore.meters.time"), f"{1000 * seconds:.0f} ms", words("explore.meters.time_hint")),
             Meter(
-                "Like last round",
+                words("explore.meters.alike"),
                 "–" if last is None else f"{alike[last]:.2f}",
-                "Mean cosine of the newest turn's thoughts with the same role's thoughts one round before.",
+                words("explore.meters.alike_hint"),
             ),
-            Meter("Answer", "–" if answer is None else short(answer, 40) or "(empty)"),
-            verdict(answer, task, reading),
+            Meter(
+                words("explore.meters.answer"),
+                "–" if answer is None else short(answer, 40) or words("explore.meters.empty"),
+            ),
+            verdict(answer, task, reading, words),
         ]
     )
 
 
-def verdict(answer: str | None, task: Task | None, reading: Reading | None) -> Meter:
+def verdict(answer: str | None, task: Task | None, reading: Reading | None, words: Words) -> Meter:
     """Right or wrong against the true answer, where there is one."""
     truth = None if reading is None else reading.answer
     right = None if answer is None else is_right(task, reading, answer)
+    label = words("explore.meters.truth")
     if truth is None:
-        return Meter("True answer", "not known", "The question is outside of what can be checked.")
+        return Meter(label, words("explore.meters.unknown"), words("explore.meters.unknown_hint"))
     if right is None:
-        return Meter("True answer", truth, "Worked out by the task itself; the agents never see it.")
-    return Meter("True answer", f"{truth} · {'right' if right else 'wrong'}", tone="good" if right else "bad")
+        return Meter(label, truth, words("explore.meters.truth_hint"))
+    said = "right" if right else "wrong"
+    return Meter(label, words(f"explore.meters.{said}", answer=truth), tone="good" if right else "bad")
 
 
 def is_right(task: Task | None, reading: Reading | None, answer: str) -> bool | None:

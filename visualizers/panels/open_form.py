@@ -5,25 +5,25 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from recmas_core.allowed import Allowance
 from recmas_core.errors import BadInput, RecmasError
-from recmas_core.memory import Room, gigabytes, make_plan, measure_room
+from recmas_core.memory import Room, gigabytes, measure_room
 from recmas_core.patterns import PATTERNS, Pattern
 from recmas_core.placement import Placement
-from recmas_core.progress import Loading
 from recmas_core.released.layouts import RELEASED
 from recmas_core.released.styles import PREFIX, STYLES, ReleasedStyle
+from visualizers.names import named_pattern
 from visualizers.panels.offers import Wanted
 from visualizers.panels.zero import ROOM, zero_available
+from visualizers.words import Words
 
 OWN = "own:"
 MOST_ROLES = max(len(pattern.roles) for name, pattern in PATTERNS.items() if name in RELEASED)
-TASKS = (("mathematics", "math"), ("code", "code"))
-_WEIGHTS = (("bfloat16", "bfloat16"), ("float16", "float16"), ("float32", "float32"))
-_BITS = (("8 bits", "8"), ("4 bits", "4"))
+TASKS = ("math", "code")
+_WEIGHTS = ("bfloat16", "float16", "float32")
+_BITS = ("8", "4")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class OpenForm:
         weights, device = str(self.weights), str(self.device)
         if device not in devices():
             raise BadInput("device", f"is {device[:60]!r}", f"Choose one of {devices()}.")
-        if weights in dict(_BITS).values():
+        if weights in _BITS:
             if zero_available():
                 todo = "Choose bfloat16; what ZeroGPU lends has room for it."
                 raise BadInput("weights", "cannot be kept in fewer bits on ZeroGPU", todo)
@@ -92,7 +92,7 @@ class OpenForm:
         """
         pattern, placement, style = self.pattern, self.placement, self.style
         task = str(self.task)
-        if task not in dict((value, text) for text, value in TASKS):
+        if task not in TASKS:
             raise BadInput("links for", f"is {task[:60]!r}", "Choose one of the list.")
         how = {"task": task, "device": placement.device, "dtype": placement.dtype, "bits": placement.bits}
         if style is not None:
@@ -106,14 +106,21 @@ class OpenForm:
         return Wanted(pattern.name, tuple(named.items()), **how)  # type: ignore[arg-type]
 
 
-def choices(allowance: Allowance) -> list[tuple[str, str]]:
+def tasks(words: Words) -> list[tuple[str, str]]:
+    """(text, value) of the tasks that released links are for."""
+    return [(words(f"open.tasks.{task}"), task) for task in TASKS]
+
+
+def choices(allowance: Allowance, words: Words) -> list[tuple[str, str]]:
     """(text, value) of everything that this server opens."""
     found = []
     for style in STYLES.values():
         if allowed(allowance, f"{PREFIX}{style.name}"):
-            found.append((f"{style.title.replace('-', ' ')} · {gigabytes(style.gigabytes * 1e9)}", PREFIX + style.name))
+            size = gigabytes(style.gigabytes * 1e9)
+            found.append((words("open.released", title=style.title.replace("-", " "), size=size), PREFIX + style.name))
     if allowance.opens_models:
-        found += [(f"Your own agents: {PATTERNS[name].title}", OWN + name) for name in RELEASED]
+        named = {name: named_pattern(PATTERNS[name], words).title for name in RELEASED}
+        found += [(words("open.own", pattern=title), OWN + name) for name, title in named.items()]
     return found
 
 
@@ -148,67 +155,7 @@ def free_room(device: str) -> Room:
     return Room(min(host, ROOM), host, shared=True)
 
 
-def weights() -> list[tuple[str, str]]:
+def weights(words: Words) -> list[tuple[str, str]]:
     """Precisions to choose from; fewer bits only where bitsandbytes is installed, and has a GPU to make them on."""
-    return [*_WEIGHTS, *(_BITS if importlib.util.find_spec("bitsandbytes") and not zero_available() else ())]
-
-
-def outlook(form: OpenForm) -> str:
-    """What opening it will take, as far as can be told without asking anyone; HTML."""
-    try:
-        style, placement = form.style, form.placement
-        room = free_room(placement.device)
-        where = "This machine" if room.shared else "The GPU"
-        free = f"{where} has {gigabytes(room.device)} free."
-        if style is None:
-            lines = [f"{free} How much the agents need is asked before anything is fetched."]
-            lines.append("Their links are new and untrained: what arrives over them is noise until you train them.")
-            return _hints(lines)
-        parameters = {role: int(billions * 1e9) for role, billions in style.billions.items()}
-        plan = make_plan(parameters, placement, room)
-        lines = [plan.sentence, _fetched(style)]
-    except RecmasError as error:
-        return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
-    lines.append(
-        "The links are the authors&#39;; the prompts&#39; words are this project&#39;s own, and released links may be "
-        "sensitive to wording. The README says how to put your own in their place."
-    )
-    return _hints(lines, safe=True)
-
-
-def _fetched(style: ReleasedStyle) -> str:
-    return f"Fetched once from the hub, about {gigabytes(style.gigabytes * 1e9)}: {len(style.agents)} agents and links."
-
-
-def _hints(lines: list[str], *, safe: bool = False) -> str:
-    return "".join(f'<p class="recmas-hint">{line if safe else escape(line)}</p>' for line in lines)
-
-
-def progress_html(loading: Loading | None) -> str:
-    """How far the opening has come; screen readers hear when another agent is begun."""
-    if loading is None:
-        return _bar("Looking at what it needs …", None, "")
-    if not loading.what:
-        return _bar("All agents are here; the system is put together.", 1.0, "")
-    text = f"Agent {loading.done + 1} of {loading.of}: {loading.what}"
-    part = loading.bytes_done / loading.bytes_of if loading.bytes_of else 0.0
-    detail = f"{gigabytes(loading.bytes_done)} of {gigabytes(loading.bytes_of)}" if loading.bytes_of else "loading"
-    return _bar(text, (loading.done + min(part, 1.0)) / loading.of, detail)
-
-
-def _bar(text: str, share: float | None, detail: str) -> str:
-    value = "" if share is None else f' value="{share:.3f}"'
-    more = f" <span>{escape(detail)}</span>" if detail else ""
-    return (
-        f'<div class="recmas-opening"><p class="recmas-hint" role="status" aria-live="polite">{escape(text)}{more}</p>'
-        f'<progress max="1"{value} aria-label="Opening"></progress></div>'
-    )
-
-
-def failed_html(error: str) -> str:
-    """Why nothing was opened, and what is there all the same."""
-    return (
-        f'<p class="recmas-hint recmas-outside" role="alert">{escape(error)}</p>'
-        '<p class="recmas-hint">The embedded systems need no network and little memory: they are there as before.</p>'
-    )
-
+    fewer = _BITS if importlib.util.find_spec("bitsandbytes") and not zero_available() else ()
+    return [*((name, name) for name in _WEIGHTS), *((words("open.bits", n=n), n) for n in fewer)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 
-from recmas_core.errors import BadInput
 from recmas_core.progress import Loading
 from visualizers.panels.offers import Lineup, Wanted
-from visualizers.panels.shelf import STOPPED, Shelf
+from visualizers.panels.shelf import STOPPED, OpeningStopped, Shelf
 
+__all__ = ["OpeningStopped", "opened"]
 _LOOK = 0.3  # seconds between two looks
 
 
@@ -26,7 +26,7 @@ def opened(
         still: Whether whoever waits still does.
 
     Raises:
-        BadInput: If `still` was false.
+        OpeningStopped: If `still` was false.
         RecmasError: If it cannot be had; it is then offered no more.
     """
     lineup = shelf.open(wanted)
@@ -36,7 +36,7 @@ def opened(
         yield before
         while not future.done():
             if not still():
-                raise BadInput("opening", *STOPPED)
+                raise OpeningStopped(*STOPPED)
             time.sleep(_LOOK)
             now = shelf.progress(lineup)
             if now is not None and now != before:

@@ -30,5 +30,5 @@ class Questions:
             pattern = visitor.belongings.catalogue.pattern(self._train.lineup(visitor, filled.system).system)
             visitor.belongings.give(Path(str(file)), pattern)
         except Exception as error:
-            trouble = say_error(error)
+            trouble = say_error(error, self._train.words)
         return self._train.drawn(visitor, filled, trouble=trouble)

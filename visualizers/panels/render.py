@@ -15,11 +15,13 @@ from visualizers.figures.probe_table import ProbeRow, probe_table_html
 from visualizers.figures.prompt import prompt_html
 from visualizers.figures.strip import StripTurn, turn_strip_html
 from visualizers.figures.topology import Activity, topology_svg
+from visualizers.names import home_name
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.numbers import meters
 from visualizers.panels.saying import when
 from visualizers.theme import role_colour
+from visualizers.words import Words
 
 FAMILIES = {
     "qwen3": "Qwen3", "mistral": "Mistral", "gemma3_text": "Gemma 3", "llama": "Llama", "qwen2": "Qwen2",
@@ -70,15 +72,17 @@ def topology(view: Scene, notes: Notes | None) -> str:
         round=0 if start is None else start.round,
         rounds=view.rounds,
     )
-    captions = {role: caption(role, agent) for role, agent in agents.items()}
+    captions = {role: caption(role, agent, view.words) for role, agent in agents.items()}
     untrained = () if notes is None else notes.system.untrained
-    return topology_svg(view.pattern, activity, captions=captions, untrained=untrained)
+    return topology_svg(view.pattern, activity, view.words, captions=captions, untrained=untrained)
 
 
-def caption(role: str, agent: Agent) -> str:
+def caption(role: str, agent: Agent, words: Words) -> str:
     """An agent in a few words: its family and width, or for one from another role what it was taught to be."""
     family = model_name(agent.family)
-    return f"{agent.home} · {family}" if agent.home not in ("", role) else f"{family} · d {agent.hidden_size}"
+    if agent.home not in ("", role):
+        return f"{home_name(agent.home, words)} · {family}"
+    return f"{family} · d {agent.hidden_size}"
 
 
 def strip(view: Scene, notes: Notes | None) -> str:
@@ -105,7 +109,7 @@ def strip(view: Scene, notes: Notes | None) -> str:
             calls=tuple(e.report.tool for e in events if isinstance(e, ToolCall) and e.turn == place.turn),
         )
 
-    return turn_strip_html([item(place) for place in view.places])
+    return turn_strip_html([item(place) for place in view.places], view.words)
 
 
 def _saying(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: str | None) -> str:
@@ -124,7 +128,7 @@ def table(view: Scene, notes: Notes | None) -> str:
     """The likeliest words after each thought of the turns that go on, or what a turn writes."""
     start = view.start
     if notes is None or start is None:
-        return probe_table_html([])
+        return probe_table_html([], view.words)
     turns = {begun.turn for begun in view.stage}
     thoughts = [e for e in view.events if isinstance(e, Thought) and e.turn in turns]
     text = view.trace is not None and view.trace.config.mode == "text"
@@ -138,7 +142,7 @@ def table(view: Scene, notes: Notes | None) -> str:
         )
         for e in thoughts
     ]  # fmt: skip
-    return probe_table_html(rows, measure="probability")
+    return probe_table_html(rows, view.words)
 
 
 def written(view: Scene, start: TurnStart) -> str:
@@ -155,42 +159,44 @@ def written(view: Scene, start: TurnStart) -> str:
             chosen = view.cursor is not None and view.cursor.call == calls
             parts.append(Called(calls, report.tool, report.call, report.result, report.seconds, selected=chosen))
             calls += 1
-    what = "writes the answer" if start.decodes else "writes text for the next agent"
-    lead = f"{view.title(start.role)} {what}, token by token."
-    return writing_html(start.turn, lead, parts, live=view.cursor is None)
+    what, who = "answer" if start.decodes else "text", view.title(start.role)
+    lead = view.words(f"explore.writes.{what}", who=who)
+    return writing_html(start.turn, lead, parts, view.words, live=view.cursor is None)
 
 
 def prompt(view: Scene) -> str:
     """What the agents read in the turns that are shown."""
     trace = view.trace
     if trace is None or not view.shown:
-        return '<p class="recmas-empty">Before a run there is nothing to read yet.</p>'
+        return f'<p class="recmas-empty">{escape(view.words("explore.prompt.empty"))}</p>'
     latent = trace.config.mode == "latent"
     parts = []
     for start in view.shown:
         slots = [segment.sender for segment in start.prompt if segment.sender is not None]
         filled = {sender: trace.config.latent_steps if latent else 0 for sender in slots}
         name = "" if len(view.shown) == 1 else _reader(view, start)
-        parts.append(name + prompt_html(start.prompt, view.pattern, filled=filled))
+        parts.append(name + prompt_html(start.prompt, view.pattern, view.words, filled=filled))
     return "".join(parts)
 
 
 def _reader(view: Scene, start: TurnStart) -> str:
     colour = role_colour(view.pattern, start.role)
-    return f'<p class="recmas-reader" style="--recmas-role:{colour}">{escape(view.title(start.role))} reads</p>'
+    reads = view.words("explore.prompt.reader", who=view.title(start.role))
+    return f'<p class="recmas-reader" style="--recmas-role:{colour}">{escape(reads)}</p>'
 
 
 def detail(view: Scene, notes: Notes | None) -> str:
     """What the chosen thought would say."""
-    thought = view.chosen
+    thought, words = view.chosen, view.words
     if notes is None or thought is None:
-        return '<p class="recmas-empty">Choose a thought, on the map or in the table, to see what it would say.</p>'
-    name = f"{view.title(thought.role)}, round {thought.round}, thought {thought.step + 1}"
+        return f'<p class="recmas-empty">{escape(words("explore.detail.empty"))}</p>'
+    who = view.title(thought.role)
+    name = words("explore.detail.thought", who=who, round=thought.round, thought=thought.step + 1)
     return (
         f'<div class="recmas-detail" data-turn="{thought.turn}" data-step="{thought.step}"><h4>{escape(name)}</h4><dl>'
-        f"<dt>Its agent would say next</dt><dd>{words_html(notes.says(thought), percent=True)}</dd>"
-        f"<dt>As an input it is nearest to</dt><dd>{words_html(notes.nearest(thought.role, thought.embed))}</dd>"
-        "</dl></div>"
+        f'<dt>{escape(words("explore.detail.next"))}</dt><dd>{words_html(notes.says(thought), percent=True)}</dd>'
+        f'<dt>{escape(words("explore.detail.nearest"))}</dt>'
+        f"<dd>{words_html(notes.nearest(thought.role, thought.embed))}</dd></dl></div>"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,7 @@ from visualizers.panels.shell import Shell
 from visualizers.words import Words
 
 _SAVE = "() => { setTimeout(() => recmas.save('recmas-s-file'), 150); }"
+_WHERE = "() => location.origin + location.pathname"
 _COPY = "() => { setTimeout(() => recmas.copy('recmas-s-said'), 100); }"
 
 
@@ -24,25 +26,36 @@ class ShareParts:
     link: gr.Button
     trace: gr.Button
     table: gr.Button
+    report: gr.Button
+    code: gr.Button
+    script: gr.Button
+    notebook: gr.Button
     upload: gr.UploadButton
     file: gr.DownloadButton
     said: gr.HTML
+    address: gr.Textbox
 
 
 def share_parts(words: Words, shell: Shell) -> ShareParts:
     """Add the components to the page that is being built."""
     with gr.Column(elem_id="recmas-share"):
-        html(f'<h3 class="recmas-h3">{words("share.title")}</h3>')
+        html(f'<h3 class="recmas-h3">{escape(words("share.title"))}</h3>')
         with gr.Row(elem_classes="recmas-buttons"):
             link = _button(words("share.buttons.link"), "link")
             trace = _button(words("share.buttons.trace"), "trace")
             table = _button(words("share.buttons.table"), "table")
+            report = _button(words("share.buttons.report"), "report")
+            code = _button(words("share.buttons.code"), "code")
+            script = _button(words("share.buttons.script"), "script")
+            notebook = _button(words("share.buttons.notebook"), "notebook")
             upload = gr.UploadButton(
                 words("share.buttons.upload"), elem_id="recmas-s-upload", file_types=[".npz"], size="sm", min_width=60
             )
         file = gr.DownloadButton("", elem_id="recmas-s-file", elem_classes="recmas-unseen")
-        said = html(f'<p class="recmas-hint">{words("share.about")}</p>', "s-said", head=shell.head)
-    return ShareParts(link, trace, table, upload, file, said)
+        about = f'<p class="recmas-hint">{escape(words("share.about"))}</p>'
+        said = html(about, "s-said", head=shell.head, js_on_load="recmas.copying(element);")
+        address = gr.Textbox(visible=False)
+    return ShareParts(link, trace, table, report, code, script, notebook, upload, file, said, address)
 
 
 def _button(text: str, name: str) -> gr.Button:
@@ -74,7 +87,12 @@ def wire_share(
     parts.link.click(handlers.link, None, parts.said, **private).then(
         None, None, None, js=_COPY, api_visibility="private"
     )
-    for button, handler in ((parts.trace, handlers.trace), (parts.table, handlers.table)):
-        button.click(handler, None, [parts.file, parts.said], **private).then(
-            None, None, None, js=_SAVE, api_visibility="private"
-        )
+    parts.code.click(handlers.code, parts.address, parts.said, js=_WHERE, **private)
+    for button, handler, sent in (
+        (parts.trace, handlers.trace, False), (parts.table, handlers.table, False),
+        (parts.report, handlers.report, True), (parts.script, handlers.script, True),
+        (parts.notebook, handlers.notebook, True),
+    ):  # fmt: skip
+        where: dict[str, Any] = {"inputs": parts.address, "js": _WHERE} if sent else {"inputs": None}
+        pressed = button.click(handler, outputs=[parts.file, parts.said], **where, **private)
+        pressed.then(None, None, None, js=_SAVE, api_visibility="private")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import escape
@@ -10,15 +11,18 @@ from typing import Any
 
 import gradio as gr
 
+from recmas_core.snippet import notebook
 from recmas_core.storage import save_trace, write_whole
 from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.offers import Lineup
 from visualizers.panels.share_link import Linked, read_link
 from visualizers.panels.shared_file import check_filed, going_on, read_run
+from visualizers.panels.shared_report import make_report
 from visualizers.panels.shared_run import SharedRun, shared_run
 from visualizers.panels.stage import Controls, only_status, say_error, unchanged
 from visualizers.panels.visitors import Asked, Visitor
+from visualizers.report import report_html
 from visualizers.words import Words
 
 Outputs = tuple[Any, ...]
@@ -96,6 +100,37 @@ class Share:
         """Its thoughts as CSV: (file, note)."""
         return self._file(request, "-thoughts.csv", lambda run, path: _write(path, run.csv()))
 
+    def report(self, request: gr.Request, address: Any) -> Outputs:
+        """A report that opens offline: (file, note)."""
+
+        def write(run: SharedRun, path: Path) -> None:
+            _write(path, report_html(make_report(run, _address(address)), self._words))
+
+        return self._file(request, ".html", write)
+
+    def script(self, request: gr.Request, address: Any) -> Outputs:
+        """The Python that makes the run again: (file, note)."""
+        return self._file(request, ".py", lambda run, path: _write(path, run.code(_address(address))))
+
+    def notebook(self, request: gr.Request, address: Any) -> Outputs:
+        """The same as a notebook: (file, note)."""
+        return self._file(request, ".ipynb", lambda run, path: _write(path, notebook(run.code(_address(address)))))
+
+    def code(self, request: gr.Request, address: Any) -> str:
+        """The same to read and to copy."""
+        try:
+            code = self._run(request).code(_address(address))
+        except Exception as error:
+            return self._said(error)
+        words = self._words
+        return (
+            f'<div class="recmas-code"><button type="button" class="recmas-button" data-copy>'
+            f"{escape(words('share.buttons.copy'))}</button>"
+            f'<textarea readonly rows="{code.count(chr(10)) + 1}" aria-label="{escape(words("share.buttons.code"))}" '
+            f'spellcheck="false">{escape(code)}</textarea></div><p class="recmas-hint" data-copied="'
+            f'{escape(words("share.copied"))}" data-uncopied="{escape(words("share.uncopied"))}" role="status"></p>'
+        )
+
     def _open(self, request: gr.Request, visitor: Visitor, linked: Linked, controls: Controls) -> Iterator[Outputs]:
         """Look at a link's system with its settings, and run its question."""
         lineup = linked.lineup
@@ -139,7 +174,7 @@ class Share:
 
     def _run(self, request: gr.Request) -> SharedRun:
         visitor = self._explore.visitor(request)
-        return shared_run(self._explore.shelf(visitor), visitor.lineup, visitor.session.moment)
+        return shared_run(self._explore.shelf(visitor), visitor.lineup, visitor.session.moment, self._words)
 
     def _file(self, request: gr.Request, ending: str, write: Callable[[SharedRun, Path], object]) -> Outputs:
         try:
@@ -154,10 +189,10 @@ class Share:
         return gr.update(value=str(path)), _hint(self._words("share.written", name=path.name, size=f"{size:,.0f}"))
 
     def _said(self, error: Exception) -> str:
-        return _hint(self._words("share.failed", why=say_error(error)), outside=True)
+        return _hint(self._words("share.failed", why=say_error(error, self._words)), outside=True)
 
     def _refused(self, error: Exception) -> Outputs:
-        said = self._words("share.refused", why=say_error(error))
+        said = self._words("share.refused", why=say_error(error, self._words))
         return (*_NOTHING, *only_status(said, error=True), gr.skip(), _hint(said, outside=True))
 
     @staticmethod
@@ -169,6 +204,12 @@ def _pairs(request: gr.Request) -> list[tuple[str, str]]:
     """The page's query, name by name: what gradio adds is none of a link's."""
     query = request.query_params
     return [(str(name), str(value)) for name, value in query.multi_items()]
+
+
+def _address(sent: Any) -> str:
+    """The page's own address as its browser knows it; nothing that could be anything else."""
+    text = str(sent)
+    return text if re.fullmatch(r"https?://[\w.:\[\]-]{1,200}(/[\w./~-]{0,200})?", text) else ""
 
 
 def _leaving(controls: Controls) -> Asked:

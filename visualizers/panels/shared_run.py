@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recmas_core.errors import BadInput
 from recmas_core.patterns import Pattern
 from recmas_core.records import Trace
+from recmas_core.snippet import Opened, python_code
 from recmas_core.thought_table import MapPlace, thoughts_csv
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.entry import Entry
@@ -15,6 +16,7 @@ from visualizers.panels.offers import Lineup, Offer
 from visualizers.panels.session import Job, Moment
 from visualizers.panels.share_link import link_query
 from visualizers.panels.spread import THOUGHTS, Shown, spread_of
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -33,6 +35,7 @@ class SharedRun:
         trace: What came of it so far.
         query: The query of its link; "" where a link cannot carry it.
         unlinked: Why a link cannot.
+        words: What the page says.
     """
 
     lineup: Lineup
@@ -43,6 +46,7 @@ class SharedRun:
     trace: Trace
     query: str
     unlinked: str
+    words: Words
 
     @property
     def system(self) -> System:
@@ -65,7 +69,8 @@ class SharedRun:
         for role in self.system.roles:
             thoughts = [thought for thought in self.trace.thoughts if thought.role == role]
             vectors = [thought.hidden for thought in thoughts]
-            spread = spread_of(self.entry.atlas, self.moment.own, Shown(role, THOUGHTS), vectors, len(vectors))
+            where = Shown(role, THOUGHTS)
+            spread = spread_of(self.entry.atlas, self.moment.own, where, vectors, len(vectors), self.words)
             for thought, (x, y) in zip(thoughts, spread.shown, strict=True):
                 found[thought.turn, thought.step] = MapPlace(x, y, f"{role}.{THOUGHTS}", spread.method)
         return found
@@ -75,7 +80,29 @@ class SharedRun:
         return thoughts_csv(self.system, self.trace, self.places())
 
 
-def shared_run(shelf: VisitorShelf, lineup: Lineup, moment: Moment) -> SharedRun:
+    def code(self, address: str) -> str:
+        """The Python that makes it again; `address` is the page's own, for its link."""
+        link = f"{address}?{self.query}" if self.query else ""
+        opened = _opened(self.lineup, self.offer, self.pattern.name)
+        opened = replace(opened, tools=bool(self.system.tools))
+        return python_code(opened, self.trace.config, self.system.decoding, link=link, answer=self.trace.answer)
+
+
+def _opened(lineup: Lineup, offer: Offer, pattern: str) -> Opened:
+    """How a line-up is opened in Python; links that were trained here come with the system's own download."""
+    wanted, own = offer.wanted, dict(lineup.agents) == dict(offer.own)
+    if wanted is None:
+        name = offer.source or offer.name
+        return Opened("load_system", name) if own else Opened("build_system", pattern, lineup.agents)
+    options: dict[str, object] = {"device": wanted.device, "dtype": wanted.dtype}
+    options |= {"bits": wanted.bits} if wanted.bits else {}
+    options |= {"task": wanted.task} if wanted.released else {}
+    if wanted.released and own:
+        return Opened("load_system", wanted.system, options=tuple(options.items()))
+    return Opened("build_system", pattern, lineup.agents, tuple(options.items()))
+
+
+def shared_run(shelf: VisitorShelf, lineup: Lineup, moment: Moment, words: Words) -> SharedRun:
     """The run of a visitor's session.
 
     Raises:
@@ -91,4 +118,4 @@ def shared_run(shelf: VisitorShelf, lineup: Lineup, moment: Moment) -> SharedRun
     except BadInput as error:
         unlinked = str(error)
     offer = shelf.catalogue.offer(lineup.system)
-    return SharedRun(lineup, offer, entry, moment, moment.job, moment.trace, query, unlinked)
+    return SharedRun(lineup, offer, entry, moment, moment.job, moment.trace, query, unlinked, words)

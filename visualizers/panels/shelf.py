@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from recmas_core.tools import Tool
 
 _OPENED = 2  # systems of the release or of visitors' own agents: gigabytes each
+STOPPED = ("opening", "was stopped", "What was fetched is kept: open it again to go on.")
 _CHOICES = 12  # line-ups of visitors' own choice kept at once; each is a few MB
-STOPPED = ("was stopped", "What was fetched is kept: open it again to go on.")
 _log = logging.getLogger("recmas.page")
+
+
+class OpeningStopped(BadInput):
+    """Nobody waits any more for the system that was being opened."""
 
 
 class Shelf:
@@ -210,7 +214,7 @@ class Shelf:
 
         def tell(loading: Loading) -> None:
             if stop.is_set():
-                raise BadInput("opening", *STOPPED)
+                raise OpeningStopped(*STOPPED)
             self._progress[lineup] = loading
 
         try:

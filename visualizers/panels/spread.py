@@ -11,6 +11,7 @@ from recmas_core.records import Array
 from visualizers.fitted import Floats
 from visualizers.own_maps import OwnMaps
 from visualizers.panels.atlas import Atlas
+from visualizers.words import Words
 
 THOUGHTS, RECEIVED = "thoughts", "received"
 
@@ -40,7 +41,13 @@ class Spread:
 
 
 def spread_of(
-    atlas: Atlas, own: OwnMaps, where: Shown, whole: Sequence[Array], count: int, others: Sequence[Array] = ()
+    atlas: Atlas,
+    own: OwnMaps,
+    where: Shown,
+    whole: Sequence[Array],
+    count: int,
+    words: Words,
+    others: Sequence[Array] = (),
 ) -> Spread:
     """The places of a drawing. On a run's own map all vectors have theirs at every moment: travelling moves none.
 
@@ -50,17 +57,18 @@ def spread_of(
         where: Which map.
         whole: All (d,) vectors of the run.
         count: How many of them, from the first, are shown.
+        words: What the page says.
         others: Further (d,) vectors to show.
     """
     if atlas.fitted(where.role, where.space) is None:
-        found = own.of(where.role, where.space).place(whole, others=others, fitter=atlas.fitter)
+        found = own.of(where.role, where.space).place(whole, words, others=others, fitter=atlas.fitter)
         method = found.method if count or len(others) else ""
         return Spread(_pairs(found.xy[:count]), _pairs(found.others), method, found.xy)
     vectors = [*whole[:count], *others]
     if not vectors:
         return Spread([], [], "")
     placed = atlas.place(where.role, where.space, np.stack(vectors))
-    return Spread(_pairs(placed.xy[:count]), _pairs(placed.xy[count:]), placed.method)
+    return Spread(_pairs(placed.xy[:count]), _pairs(placed.xy[count:]), placed.told(words))
 
 
 def _pairs(xy: Floats) -> list[tuple[float, float]]:

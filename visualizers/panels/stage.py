@@ -24,7 +24,7 @@ from visualizers.panels.moments import Scene, scene
 from visualizers.panels.render import render
 from visualizers.panels.saying import status
 from visualizers.panels.session import Moment
-from visualizers.words import read_words
+from visualizers.words import Words
 
 _log = logging.getLogger("recmas.page")
 
@@ -83,24 +83,24 @@ _STATUS = OUTPUTS.index("status")
 
 
 def draw_panels(
-    shelf: VisitorShelf, lineup: Lineup, moment: Moment, controls: Controls, entry: Entry | None
+    shelf: VisitorShelf, lineup: Lineup, moment: Moment, controls: Controls, entry: Entry | None, words: Words
 ) -> Panels:
     """The stage at a moment of a line-up's session; without its entry all that can be drawn before it is loaded."""
     pattern, task = shelf.pattern(lineup), shelf.catalogue.task(lineup)
-    view = scene(pattern, moment.trace, moment.cursor, controls.shown_rounds())
+    view = scene(pattern, moment.trace, moment.cursor, controls.shown_rounds(), words)
     reading = _reading(moment, controls, task)
     screen = render(view, None if entry is None else entry.notes, task, reading)
     shown = which_map(view, moment)
     if entry is None:
         figure, caption = gr.skip(), ""
-        said = f"{pattern.title}: the agents are being loaded."
+        said = words("explore.stage.loading_pattern", pattern=view.pattern.title)
     else:
         without = None if moment.cut is None or moment.twin is None else Without(moment.cut, moment.twin)
         panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
         said = status(_now(view), running=moment.streaming)
         if moment.origin:
-            said = read_words("en")(f"share.origin.{moment.origin}", said=said)
+            said = words(f"share.origin.{moment.origin}", said=said)
     return Panels(
         topology=screen.topology, map=figure, caption=caption, table=screen.table, prompt=screen.prompt,
         strip=screen.strip, meters=screen.meters, detail=screen.detail, when=screen.when, status=status_html(said),
@@ -110,7 +110,7 @@ def draw_panels(
 
 def _now(view: Scene) -> Scene:
     """The scene as it is now, whatever the reader looks at."""
-    return scene(view.pattern, view.whole, None, view.rounds)
+    return scene(view.pattern, view.whole, None, view.rounds, view.words)
 
 
 def _reading(moment: Moment, controls: Controls, task: Task | None) -> Reading | None:
@@ -136,12 +136,12 @@ def status_html(message: str, *, error: bool = False) -> str:
     return f'<p class="recmas-status{kind}" role="status" aria-live="polite">{escape(message)}</p>'
 
 
-def say_error(error: Exception) -> str:
+def say_error(error: Exception, words: Words) -> str:
     """One message for a person, shown as a toast too; what nobody foresaw also goes to the log."""
     if isinstance(error, RecmasError):
         message = redacted(str(error), os.environ)
     else:
         _log.error("a handler failed", exc_info=error)
-        message = f"Something went wrong that should not have: {type(error).__name__}. The page goes on; try again."
+        message = words("explore.stage.error", kind=type(error).__name__)
     gr.Warning(escape(message))
     return message

@@ -30,7 +30,7 @@ def build_train(tabs: gr.Tabs, tab: gr.Tab, handlers: Train, explore: ExplorePag
         explore: The Explore tab.
         shell: The page's frame.
     """
-    parts = training(shell)
+    parts = training(shell, handlers.words)
     common: dict[str, Any] = {
         "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT, "trigger_mode": "multiple",
     }  # fmt: skip

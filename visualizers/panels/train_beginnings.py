@@ -38,7 +38,7 @@ class Beginning:
     """Where the links start from.
 
     Attributes:
-        title: For the reader.
+        texts: Key of the words that say it.
         make: (system, form) -> the system whose links are trained; the one given is not touched.
         sigma: Whether it takes the size of a noise.
         variant: Whether it takes a form of link.
@@ -46,7 +46,7 @@ class Beginning:
         follows: Whether it goes on from the links of the visitor's last training, not from the system's.
     """
 
-    title: str
+    texts: str
     make: Callable[[System, Form], System]
     sigma: bool = False
     variant: bool = False
@@ -77,15 +77,16 @@ def _damaged(system: System, form: Form) -> System:
 # The keys "as they are", "random" and "damaged" are those of `recmas_core.training.Recipe.start`.
 BEGINNINGS: Mapping[str, Beginning] = MappingProxyType(
     {
-        "as they are": Beginning("its links as they are", _as_it_is),
-        "damaged": Beginning("damaged outer links", _damaged, sigma=True),
+        "as they are": Beginning("train.beginnings.as_they_are", _as_it_is),
+        "damaged": Beginning("train.beginnings.damaged", _damaged, sigma=True),
         "random": Beginning(
-            "random links, all", lambda system, form: _fresh(system, form, inner=True), variant=True, inner=True,
-            outer=True,
+            "train.beginnings.random", lambda system, form: _fresh(system, form, inner=True), variant=True,
+            inner=True, outer=True,
         ),
         "random outer": Beginning(
-            "random outer links", lambda system, form: _fresh(system, form, inner=False), variant=True, outer=True
+            "train.beginnings.random_outer", lambda system, form: _fresh(system, form, inner=False), variant=True,
+            outer=True,
         ),
-        "trained": Beginning("the links just trained here", _as_it_is, follows=True),
+        "trained": Beginning("train.beginnings.trained", _as_it_is, follows=True),
     }
 )  # fmt: skip

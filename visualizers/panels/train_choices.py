@@ -31,17 +31,29 @@ class Offered:
 
     Attributes:
         key: What the form sends.
-        title: The name to show.
-        about: One sentence.
+        texts: Key of the words that name it and say what it does.
+        title: Its English name, for programs.
+        about: One English sentence, for programs.
         start: The key of the beginning it is made for; "" for any.
         laps: Its stages.
     """
 
     key: str
+    texts: str
     title: str
     about: str
     start: str
     laps: tuple[Lap, ...]
+
+
+def recipe_texts(name: str) -> str:
+    """Key of the words about a recipe: `.title`, `.inline` within a sentence, `.about`."""
+    return f"train.recipes.{name.replace(' ', '_')}"
+
+
+def stage_texts(name: str) -> str:
+    """Key of the words about a stage, as of a recipe."""
+    return f"train.stages.{name}"
 
 
 def offered_courses(manner: Manner = WORLD) -> dict[str, Offered]:
@@ -49,12 +61,18 @@ def offered_courses(manner: Manner = WORLD) -> dict[str, Offered]:
     from recmas_core.training import RECIPES, STAGES, Lap
 
     recipes = [
-        Offered(r.name, r.name.capitalize(), r.about, r.start, tuple(map(manner.lap, r.laps))) for r in RECIPES.values()
+        Offered(
+            r.name, recipe_texts(r.name), r.name.capitalize(), r.about, r.start, tuple(map(manner.lap, r.laps))
+        )
+        for r in RECIPES.values()
     ]
     stages = [
-        Offered(f"stage:{info.name}", info.title, info.about, "", (manner.lap(Lap(info.name, info.config)),))
+        Offered(
+            f"stage:{info.name}", stage_texts(info.name), info.title, info.about, "",
+            (manner.lap(Lap(info.name, info.config)),),
+        )
         for info in STAGES.values()
-    ]
+    ]  # fmt: skip
     return {each.key: each for each in (*recipes, *stages)}
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from recmas_core.errors import BadInput
 from recmas_core.links import LINK_VARIANTS
+from visualizers.names import named_pattern
 from visualizers.panels.catalogue import Catalogue, Lineup
+from visualizers.panels.titles import offer_title
 from visualizers.panels.train_beginnings import BEGINNINGS
 from visualizers.panels.train_choices import (
     MOST_BATCH,
@@ -19,18 +21,12 @@ from visualizers.panels.train_choices import (
     Offered,
     TrainForm,
     offered_courses,
+    stage_texts,
 )
 from visualizers.panels.train_manners import WORLD, Manner
+from visualizers.words import Words
 
 EXPLORE = "explore"  # the value that stands for the line-up looked at in the Explore tab
-_VARIANTS: Mapping[str, str] = {
-    "released": "released: 2 layers, residual, LayerNorm",
-    "paper": "paper: 2 layers, residual, no LayerNorm, no bias",
-    "one_layer": "one layer, residual, LayerNorm",
-    "no_residual": "2 layers, no residual",
-    "one_layer_no_residual": "one layer, no residual",
-    "no_layer_norm": "2 layers, residual, no LayerNorm",
-}
 
 
 @dataclass(frozen=True)
@@ -97,8 +93,8 @@ def _laps(sent: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def form_html(
-    catalogue: Catalogue, explored: Lineup | None, filled: Filled, manner: Manner = WORLD, questions: str = "", *,
-    note: str = "",
+    catalogue: Catalogue, explored: Lineup | None, filled: Filled, words: Words, manner: Manner = WORLD,
+    questions: str = "", *, note: str = "",
 ) -> str:  # fmt: skip
     """The form with these values. Fields with `data-redraw` ask for it to be drawn anew.
 
@@ -106,111 +102,131 @@ def form_html(
         catalogue: What is offered.
         explored: The line-up looked at in the Explore tab, None where it is one of the catalogue's own.
         filled: The values.
+        words: What the page says.
         manner: How the system is trained unless these values say otherwise.
         questions: HTML on the questions that were given; "" for a system that has its own.
         note: What to know of the chosen system, "" for nothing.
     """
     known, form = offered_courses(manner), filled.form
     course = known.get(str(form.course)) or next(iter(known.values()))
-    beginnings = {key: each.title for key, each in BEGINNINGS.items()}
+    beginnings = {key: words(each.texts) for key, each in BEGINNINGS.items()}
     drawn_for = f'<input type="hidden" name="drawn_for" value="{escape(course.key)}">'
     drawn_for += f'<input type="hidden" name="manner" value="{escape(manner.key)}">'
-    settings = f'<p class="recmas-hint">{escape(manner.about)}</p>' if manner.about else ""
+    settings = f'<p class="recmas-hint">{escape(words(manner.about))}</p>' if manner.about else ""
     return (
         f'<div class="recmas-form" data-form="train">{drawn_for}'
-        + _field("System", _select("system", _systems(catalogue, explored), filled.system, redraw=True))
+        + _field(
+            words("train.form.system"),
+            _select(
+                "system", _systems(catalogue, explored, words), filled.system, words("train.form.system_label"),
+                redraw=True,
+            ),
+        )
         + (f'<p class="recmas-hint">{escape(note)}</p>' if note else "")
-        + (_field("Questions", questions) if questions else "")
-        + _field("Start from", _select("begin", beginnings, str(form.begin), redraw=True) + _detail(form))
-        + _field("Course", _courses(known, course.key))
-        + f'<p class="recmas-hint">{escape(course.about)}</p>{settings}{_stages(course, form)}'
-        f"{_settings(course, form)}</div>"
-    )
+        + (_field(words("train.form.questions"), questions) if questions else "")
+        + _field(
+            words("train.form.begin"),
+            _select("begin", beginnings, str(form.begin), words("train.form.begin"), redraw=True)
+            + _detail(form, words),
+        )
+        + _field(words("train.form.course"), _courses(known, course.key, words))
+        + f'<p class="recmas-hint">{escape(words(course.texts + ".about"))}</p>{settings}'
+        f"{_stages(course, form, words)}{_settings(course, form, words)}</div>"
+    )  # fmt: skip
 
 
 def _field(label: str, inner: str) -> str:
     return f'<div class="recmas-field"><span class="recmas-label">{label}</span>{inner}</div>'
 
 
-def _select(name: str, options: Mapping[str, str], chosen: str, *, redraw: bool = False, label: str = "") -> str:
+def _select(name: str, options: Mapping[str, str], chosen: str, label: str, *, redraw: bool = False) -> str:
     inner = "".join(_option(value, text, chosen) for value, text in options.items())
-    return _bare_select(name, inner, redraw=redraw, label=label)
+    return _bare_select(name, inner, label, redraw=redraw)
 
 
-def _bare_select(name: str, inner: str, *, redraw: bool = False, label: str = "") -> str:
+def _bare_select(name: str, inner: str, label: str, *, redraw: bool = False) -> str:
     again = " data-redraw" if redraw else ""
-    named = label or {"system": "System to train", "begin": "Start from", "course": "Course"}[name]
-    return f'<select name="{name}" data-key="train-{name}" aria-label="{escape(named)}"{again}>{inner}</select>'
+    return f'<select name="{name}" data-key="train-{name}" aria-label="{escape(label)}"{again}>{inner}</select>'
 
 
 def _option(value: str, text: str, chosen: str) -> str:
     return f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
 
 
-def _systems(catalogue: Catalogue, explored: Lineup | None) -> dict[str, str]:
+def _systems(catalogue: Catalogue, explored: Lineup | None, words: Words) -> dict[str, str]:
     options = {}
     if explored is not None:
-        title = catalogue.pattern(explored.system).title
-        what = f"links {explored.links}" if explored.links else "with the agents chosen there"
-        options[EXPLORE] = f"As in Explore: {title}, {what}"
+        title = named_pattern(catalogue.pattern(explored.system), words).title
+        options[EXPLORE] = (
+            words("train.form.explore_links", title=title, links=explored.links)
+            if explored.links
+            else words("train.form.explore_agents", title=title)
+        )
     for offer in catalogue.offers:
         if not offer.failure:
             for name, pattern in zip(offer.systems, offer.patterns, strict=True):
-                options[name] = offer.title if len(offer.patterns) == 1 else pattern.title
+                one = len(offer.patterns) == 1
+                options[name] = offer_title(offer, words) if one else named_pattern(pattern, words).title
     return options
 
 
-def _detail(form: TrainForm) -> str:
+def _detail(form: TrainForm, words: Words) -> str:
     """What a beginning needs to be told, in a line of its own that is always there."""
     beginning = BEGINNINGS.get(str(form.begin))
     if beginning is not None and beginning.sigma:
-        box = _number("sigma", form.sigma, "Noise", 0, 10, "any")
-        inner = f'<label class="recmas-inline">noise of {box} standard deviations</label>'
+        box = _number("sigma", form.sigma, words("train.form.noise"), 0, 10, "any")
+        before, after = words("train.form.noise_before"), words("train.form.noise_after")
+        inner = f'<label class="recmas-inline">{before} {box} {after}</label>'
     elif beginning is not None and beginning.variant:
-        known = {name: _VARIANTS.get(name, name) for name in LINK_VARIANTS}
-        inner = _select("variant", known, str(form.variant), label="Form of link")
+        known = {name: words(f"train.variants.{name}") for name in LINK_VARIANTS}
+        inner = _select("variant", known, str(form.variant), words("train.form.variant"))
     else:
-        inner = '<span class="recmas-hint">The links are copied; those of the system stay as they are.</span>'
+        inner = f'<span class="recmas-hint">{words("train.form.copied")}</span>'
     return f'<div class="recmas-detail-line">{inner}</div>'
 
 
-def _courses(known: Mapping[str, Offered], chosen: str) -> str:
+def _courses(known: Mapping[str, Offered], chosen: str, words: Words) -> str:
     groups = {
-        "Recipes": [each for each in known.values() if each.start],
-        "Single stages": [each for each in known.values() if not each.start],
+        words("train.form.recipes"): [each for each in known.values() if each.start],
+        words("train.form.stages"): [each for each in known.values() if not each.start],
     }
     inner = "".join(
-        f'<optgroup label="{title}">{"".join(_option(o.key, o.title, chosen) for o in offers)}</optgroup>'
+        f'<optgroup label="{escape(title)}">'
+        f"{''.join(_option(o.key, words(o.texts + '.title'), chosen) for o in offers)}</optgroup>"
         for title, offers in groups.items()
     )
-    return _bare_select("course", inner, redraw=True)
+    return _bare_select("course", inner, words("train.form.course"), redraw=True)
 
 
-def _stages(course: Offered, form: TrainForm) -> str:
+def _stages(course: Offered, form: TrainForm, words: Words) -> str:
     """Each stage: what it does, and its steps, rate and batch to change."""
     from recmas_core.training import STAGES
 
     items = []
     for i, lap in enumerate(course.laps):
-        info, config = STAGES[lap.stage], lap.config
+        info, config, texts = STAGES[lap.stage], lap.config, stage_texts(lap.stage)
+        title = words(texts + ".title")
         typed = form.laps[i] if i < len(form.laps) else {}
         boxes = "".join(
-            _boxed(label, f"lap.{i}.{name}", typed.get(name, value), f"{label} of {info.title}", low, most, step)
-            for label, name, value, low, most, step in (
-                ("steps", "steps", config.steps, 1, MOST_STEPS, "1"),
-                ("rate", "lr", f"{config.lr:g}", 0, 1, "any"),
-                ("batch", "batch", config.batch, 1, MOST_BATCH, "1"),
+            _boxed(
+                label, f"lap.{i}.{name}", typed.get(name, value),
+                words("train.form.of_stage", setting=label, stage=title), low, most, step,
             )
-        )
-        beyond = '<span class="recmas-beyond">beyond the paper</span>' if info.beyond_paper else ""
+            for label, name, value, low, most, step in (
+                (words("train.form.steps"), "steps", config.steps, 1, MOST_STEPS, "1"),
+                (words("train.form.rate"), "lr", f"{config.lr:g}", 0, 1, "any"),
+                (words("train.form.batch"), "batch", config.batch, 1, MOST_BATCH, "1"),
+            )
+        )  # fmt: skip
+        beyond = f'<span class="recmas-beyond">{words("train.form.beyond")}</span>' if info.beyond_paper else ""
         items.append(
-            f"<li><b>{escape(info.title)}</b>{beyond}<p>{escape(info.about)}</p>"
+            f"<li><b>{escape(title)}</b>{beyond}<p>{escape(words(texts + '.about'))}</p>"
             f'<div class="recmas-lap">{boxes}</div></li>'
         )
     return f'<ol class="recmas-laps">{"".join(items)}</ol>'
 
 
-def _settings(course: Offered, form: TrainForm) -> str:
+def _settings(course: Offered, form: TrainForm, words: Words) -> str:
     from recmas_core.training import STAGES
 
     unrolled = [lap.config for lap in course.laps if not STAGES[lap.stage].needs_turns]
@@ -218,18 +234,19 @@ def _settings(course: Offered, form: TrainForm) -> str:
     rounds = shown.rounds if form.rounds in ("", None) else form.rounds
     windows = shown.windows if form.windows is None else bool(form.windows)
     grow = shown.grow if form.grow is None else bool(form.grow)
-    boxes = _boxed("rounds", "rounds", rounds, "Rounds to train", 1, MOST_ROUNDS, "1")
-    boxes += _boxed("seed", "seed", form.seed, "Seed of the training", 0, 2**31 - 1, "1")
+    boxes = _boxed(
+        words("train.form.rounds"), "rounds", rounds, words("train.form.rounds_label"), 1, MOST_ROUNDS, "1"
+    ) + _boxed(words("train.form.seed"), "seed", form.seed, words("train.form.seed_label"), 0, 2**31 - 1, "1")
     numbers = f'<div class="recmas-lap">{boxes}</div>'
     if not unrolled:
         return numbers
-    judged = {"last": "only the last round's answer", "every": "every round's answer"}
-    judge = _select("supervise", judged, str(form.supervise), label="Judged")
+    judged = {"last": words("train.form.judged_last"), "every": words("train.form.judged_every")}
+    judge = _select("supervise", judged, str(form.supervise), words("train.form.judged_label"))
     return (
-        f'{numbers}<label class="recmas-inline">Judged is {judge}</label>'
-        f"{_check('windows', 'begin with the last transfers, lengthen to the whole loop', on=windows)}"
-        f"{_check('grow', 'begin with questions that one round answers, where that is known', on=grow)}"
-        f"{_check('inner', 'train the inner links too', on=bool(form.inner))}"
+        f'{numbers}<label class="recmas-inline">{words("train.form.judged")} {judge}</label>'
+        f"{_check('windows', words('train.form.windows'), on=windows)}"
+        f"{_check('grow', words('train.form.grow'), on=grow)}"
+        f"{_check('inner', words('train.form.inner'), on=bool(form.inner))}"
     )
 
 

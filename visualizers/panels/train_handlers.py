@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
 
-from recmas_core.errors import BadInput, RecmasError
+from recmas_core.errors import RecmasError
+from recmas_core.patterns import Pattern
+from visualizers.names import named_pattern
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.shelf import Shelf
@@ -20,14 +23,15 @@ from visualizers.panels.train_manners import manner_of
 from visualizers.panels.train_map import first_map, map_choice_html, trained_map
 from visualizers.panels.train_questions import questions_html
 from visualizers.panels.train_session import TrainSession
+from visualizers.panels.train_troubles import not_begun, other_links
 from visualizers.panels.train_view import OUTPUTS, TrainPanels, train_panels
 from visualizers.panels.train_ways import plan_of
 from visualizers.panels.visitors import Visitor, Visitors
 from visualizers.panels.wanted import is_borrowed
+from visualizers.words import Words
 
 _BEAT = 0.3  # seconds between two drawings of a training that goes on, at least
 _STATUS = OUTPUTS.index("status")
-_HERE = "Its runs borrow a GPU for seconds; trainings, which take longer, go on the processor of this machine."
 _NO_MAP = (gr.skip(), gr.skip(), gr.skip())
 Outputs = tuple[Any, ...]
 
@@ -38,10 +42,11 @@ class Train:
     Args:
         shelf: The systems that can be run.
         visitors: Who trains what.
+        words: What the page says.
     """
 
-    def __init__(self, shelf: Shelf, visitors: Visitors) -> None:
-        self._shelf, self._visitors = shelf, visitors
+    def __init__(self, shelf: Shelf, visitors: Visitors, words: Words) -> None:
+        self._shelf, self._visitors, self.words = shelf, visitors, words
 
     @property
     def everybodys(self) -> Shelf:
@@ -73,15 +78,15 @@ class Train:
         own = explored == catalogue.lineup(explored.system)
         lineup = self.lineup(visitor, filled.system)
         wanted = catalogue.offer(lineup.system).wanted
-        note = _HERE if wanted is not None and is_borrowed(wanted) else ""
+        note = self.words("train.hints.borrowed") if wanted is not None and is_borrowed(wanted) else ""
         manner, pattern = manner_of(catalogue, lineup), catalogue.pattern(lineup.system)
         filled, given = filled.suited(manner), None
         try:
             given = visitor.belongings.given(pattern) if manner.given else None
         except RecmasError as error:  # they were read for another pattern
             trouble = str(error)
-        questions = questions_html(pattern, manner, filled.form, given, trouble=trouble)
-        return form_html(catalogue, None if own else explored, filled, manner, questions, note=note)
+        questions = questions_html(pattern, manner, filled.form, given, self.words, trouble=trouble)
+        return form_html(catalogue, None if own else explored, filled, self.words, manner, questions, note=note)
 
     def plan(self, visitor: Visitor, filled: Filled) -> Plan:
         """The plan that a form asks for.
@@ -99,24 +104,24 @@ class Train:
         try:
             return self.drawn(self.visitor(request), read_form(sent))
         except Exception as error:
-            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP, gr.skip())
+            return (gr.skip(), *self._said(say_error(error, self.words)), *_NO_MAP, gr.skip())
 
     drawn_outputs = 1 + len(OUTPUTS) + len(_NO_MAP) + 1
 
     def drawn(self, visitor: Visitor, filled: Filled, *, trouble: str = "") -> Outputs:
         """What `look` gives, for a form's values; `trouble` with a file of questions is told in the form."""
         try:
-            pattern = self.shelf(visitor).pattern(self._shown(visitor, filled))
+            pattern = self._pattern(visitor, filled)
             chosen = visitor.shown_map or first_map(pattern)
             if chosen.role not in {role.name for role in pattern.roles}:
                 chosen = visitor.shown_map = first_map(pattern)
-            panels = train_panels(visitor.training.moment, pattern).changes(None)
+            panels = train_panels(visitor.training.moment, pattern, self.words).changes(None)
             asks = manner_of(visitor.belongings.catalogue, self.lineup(visitor, filled.system)).given
             form = self.form(visitor, filled, trouble=trouble)
-            choice = map_choice_html(pattern, chosen)
+            choice = map_choice_html(pattern, chosen, self.words)
             return (form, *panels, gr.skip(), gr.skip(), choice, gr.update(visible=asks))
         except Exception as error:
-            return (gr.skip(), *self._said(say_error(error)), *_NO_MAP, gr.skip())
+            return (gr.skip(), *self._said(say_error(error, self.words)), *_NO_MAP, gr.skip())
 
     def start(self, request: gr.Request, sent: Any) -> Iterator[Outputs]:
         """Begin the course that the form asks for, and follow it."""
@@ -134,7 +139,7 @@ class Train:
         def plan() -> Plan:
             before = visitor.training.moment.plan
             if before is None:
-                raise BadInput("training", "has not begun", "Press Start first.")
+                raise not_begun(self.words)
             return plan_of(key, before)
 
         yield from self._begin(request, visitor, plan)
@@ -161,7 +166,7 @@ class Train:
         """Back to the last good links."""
         visitor = self.visitor(request)
         if not visitor.training.undo():
-            gr.Info("There are no links further back than these: they are the ones the training began with.")
+            gr.Info(self.words("train.hints.first"))
         return (*self._drawn(visitor)[: len(OUTPUTS)], *self._map(visitor))
 
     def draw(self, request: gr.Request) -> Outputs:
@@ -179,7 +184,7 @@ class Train:
 
     def _choose(self, request: gr.Request, change: Callable[[Shown], Shown]) -> Outputs:
         visitor = self.visitor(request)
-        pattern = self.shelf(visitor).pattern(self._shown(visitor, Filled()))
+        pattern = self._pattern(visitor, Filled())
         wish = change(visitor.shown_map or first_map(pattern))
         if wish.role in {role.name for role in pattern.roles}:
             visitor.shown_map = wish
@@ -190,7 +195,7 @@ class Train:
             plan = make_plan()
             visitor.training.begin(plan, self._maker(visitor, plan))
         except Exception as error:
-            yield (*self._said(say_error(error)), *_NO_MAP)
+            yield (*self._said(say_error(error, self.words)), *_NO_MAP)
             return
         yield from self._follow(request, visitor)
 
@@ -201,8 +206,7 @@ class Train:
             return lambda: plan.course(shelf.entry(plan.lineup).system)
         before = session.moment.plan
         if before is None or before.lineup != plan.lineup:
-            what = "were not trained here for this system"
-            raise BadInput("Start from: the links", what, "Start from its links as they are.")
+            raise other_links(self.words)
         from recmas_core.training import private_copy
 
         with session.between_steps() as course:
@@ -229,10 +233,11 @@ class Train:
             self._visitors.close(str(request.session_hash))  # the tab went away
             raise
         except Exception as error:
-            yield (*self._said(say_error(error)), *_NO_MAP)
+            yield (*self._said(say_error(error, self.words)), *_NO_MAP)
 
     def _panels(self, visitor: Visitor) -> TrainPanels:
-        return train_panels(visitor.training.moment, self.shelf(visitor).pattern(self._shown(visitor, Filled())))
+        pattern = self._pattern(visitor, Filled())
+        return train_panels(visitor.training.moment, pattern, self.words)
 
     def _drawn(self, visitor: Visitor) -> Outputs:
         return (*self._panels(visitor).changes(None), *_NO_MAP)
@@ -241,22 +246,27 @@ class Train:
         """(map, caption, map's choice); nothing changes where nothing has been trained."""
         session: TrainSession = visitor.training
         moment = session.moment
-        pattern = self.shelf(visitor).pattern(self._shown(visitor, Filled()))
+        pattern = self._pattern(visitor, Filled())
         shown = visitor.shown_map or first_map(pattern)
-        choice = map_choice_html(pattern, shown)
+        choice = map_choice_html(pattern, shown, self.words)
         if moment.plan is None or not moment.has_links:
             return gr.skip(), gr.skip(), choice
         try:
             entry = self.shelf(visitor).entry(moment.plan.lineup)
-            panel = trained_map(session, moment.plan, entry, shown)
+            panel = trained_map(session, moment.plan, entry, shown, self.words)
             return panel.figure, panel.caption, choice
         except Exception as error:
-            return gr.skip(), f'<p class="recmas-hint recmas-outside">{say_error(error)}</p>', choice
+            said = escape(say_error(error, self.words))
+            return gr.skip(), f'<p class="recmas-hint recmas-outside">{said}</p>', choice
 
     def _shown(self, visitor: Visitor, filled: Filled) -> Lineup:
         """Whose panels are shown: what is trained, or before that what the form names."""
         plan = visitor.training.moment.plan
         return self.lineup(visitor, filled.system) if plan is None else plan.lineup
+
+    def _pattern(self, visitor: Visitor, filled: Filled) -> Pattern:
+        """The pattern whose panels are shown, with the page's names."""
+        return named_pattern(self.shelf(visitor).pattern(self._shown(visitor, filled)), self.words)
 
     def _said(self, message: str) -> Outputs:
         said = status_html(message, error=True)

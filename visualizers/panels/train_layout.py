@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import gradio as gr
 
@@ -11,10 +12,9 @@ from visualizers.panels.layout import html
 from visualizers.panels.questions import SUFFIXES
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
+from visualizers.words import Words
 
-_KEYS = (
-    ("S", "Start"), ("P", "Pause"), ("C", "Continue"), ("X", "Stop"), ("U", "Undo: back to the last good links"),
-)  # fmt: skip
+_KEYS = (("S", "start"), ("P", "pause"), ("C", "continue"), ("X", "stop"), ("U", "undo"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Training:
     uploaded: gr.HTML
 
 
-def training(shell: Shell) -> Training:
+def training(shell: Shell, words: Words) -> Training:
     """The tab: what to train on the left, the training on the right."""
     with gr.Row(elem_id="recmas-train", elem_classes="recmas-tab"):
         with gr.Column(elem_id="recmas-t-choices", min_width=260):
@@ -57,16 +57,19 @@ def training(shell: Shell) -> Training:
             )
             sent = gr.Textbox("", visible=False)
             questions = gr.UploadButton(
-                "Questions", elem_id="recmas-t-questions", file_types=list(SUFFIXES), visible=False, size="sm"
-            )
+                words("train.buttons.questions"), elem_id="recmas-t-questions", file_types=list(SUFFIXES),
+                visible=False, size="sm",
+            )  # fmt: skip
             with gr.Row(elem_id="recmas-t-transport"):
-                start = gr.Button("Start", elem_id="recmas-t-start", variant="primary")
-                pause = gr.Button("Pause", elem_id="recmas-t-pause", interactive=False)
-                go_on = gr.Button("Continue", elem_id="recmas-t-continue", interactive=False)
-                stop = gr.Button("Stop", elem_id="recmas-t-stop", interactive=False)
-                undo = gr.Button("Undo", elem_id="recmas-t-undo", interactive=False)
-            with gr.Accordion("Keyboard", open=False):
-                rows = "".join(f"<li><kbd>{escape(key)}</kbd> {escape(what)}</li>" for key, what in _KEYS)
+                start = gr.Button(words("train.buttons.start"), elem_id="recmas-t-start", variant="primary")
+                pause = _button(words("train.buttons.pause"), "pause")
+                go_on = _button(words("train.buttons.continue"), "continue")
+                stop = _button(words("train.buttons.stop"), "stop")
+                undo = _button(words("train.buttons.undo"), "undo")
+            with gr.Accordion(words("train.keys.title"), open=False):
+                rows = "".join(
+                    f"<li><kbd>{key}</kbd> {escape(words(f'train.keys.{what}'))}</li>" for key, what in _KEYS
+                )
                 html(f'<ul class="recmas-keys">{rows}</ul>')
         with gr.Column(elem_id="recmas-t-stage", min_width=280):
             status = html(status_html(""), "t-status")
@@ -76,7 +79,7 @@ def training(shell: Shell) -> Training:
                     curves = _figure("t-curves", "curves", shell)
                 with gr.Column(elem_id="recmas-t-right", min_width=240):
                     with gr.Column(elem_id="recmas-t-signal"):
-                        html('<h3 class="recmas-h3">The shared credit signal</h3>')
+                        _heading(words("train.headings.credit"))
                         credit = html("", "t-credit")
                     notice = html(
                         "", "t-notice", head=shell.head, js_on_load="recmas.fields(element, trigger, watch, 'way');"
@@ -88,38 +91,37 @@ def training(shell: Shell) -> Training:
                             "", "t-map-of", head=shell.head,
                             js_on_load="recmas.fields(element, trigger, watch, 'agent', 'seen');",
                         )  # fmt: skip
-                        draw = gr.Button(
-                            "Draw now", elem_id="recmas-t-draw", size="sm", interactive=False, min_width=70
-                        )
+                        draw = _button(words("train.buttons.draw"), "draw", size="sm", min_width=70)
                     picture = _figure("t-map", "map", shell)
-                    caption = html(
-                        '<p class="recmas-hint">Before and after: drawn when a training pauses or ends.</p>',
-                        "t-caption",
-                    )
+                    caption = html(f'<p class="recmas-hint">{words("train.hints.map")}</p>', "t-caption")
                 with gr.Column(elem_id="recmas-t-results", min_width=240):
-                    html('<h3 class="recmas-h3">What came of it</h3>')
+                    _heading(words("train.headings.results"))
                     with gr.Row(elem_classes="recmas-buttons"):
-                        use = gr.Button("Use in Explore", elem_id="recmas-t-use", variant="primary", interactive=False)
-                        compare = gr.Button("Compare with before", elem_id="recmas-t-compare", interactive=False)
+                        use = _button(words("train.buttons.use"), "use", variant="primary")
+                        compare = _button(words("train.buttons.compare"), "compare")
                     compared = html("", "t-compared")
-                    html('<h3 class="recmas-h3">Take it along</h3>')
+                    _heading(words("train.headings.files"))
                     with gr.Row(elem_classes="recmas-buttons"):
-                        download = gr.Button("Download the system", elem_id="recmas-t-download", interactive=False)
-                        released = gr.Button(
-                            "Links as in the release", elem_id="recmas-t-released", interactive=False
+                        download = _button(words("train.buttons.download"), "download")
+                        released = _button(words("train.buttons.released"), "released")
+                        upload = gr.UploadButton(
+                            words("train.buttons.upload"), elem_id="recmas-t-upload", file_types=[".zip"]
                         )
-                        upload = gr.UploadButton("Upload a system", elem_id="recmas-t-upload", file_types=[".zip"])
-                    file = gr.DownloadButton("Save", elem_id="recmas-t-file", visible=True)
-                    uploaded = html(
-                        '<p class="recmas-hint">Download: a zip of the whole system, which the page, the shell and '
-                        "<code>load_system</code> read back to the same latents, bit for bit. As in the release: the "
-                        "links alone, in bf16, as the paper&#39;s public release stores them; of agents of "
-                        "gigabytes only this.</p>", "t-uploaded",
-                    )  # fmt: skip
+                    file = gr.DownloadButton(words("train.buttons.save"), elem_id="recmas-t-file", visible=True)
+                    uploaded = html(f'<p class="recmas-hint">{words("train.hints.files")}</p>', "t-uploaded")
     return Training(
         form, sent, questions, start, pause, go_on, stop, undo, status, meters, curves, credit, notice, map_of, draw,
         picture, caption, use, compare, download, released, file, upload, compared, uploaded,
     )  # fmt: skip
+
+
+def _button(text: str, name: str, **options: Any) -> gr.Button:
+    """A button that cannot be pressed before there is a training."""
+    return gr.Button(text, elem_id=f"recmas-t-{name}", interactive=False, **options)
+
+
+def _heading(text: str) -> None:
+    html(f'<h3 class="recmas-h3">{text}</h3>')
 
 
 def _figure(name: str, kind: str, shell: Shell) -> gr.HTML:

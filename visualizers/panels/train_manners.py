@@ -23,7 +23,7 @@ class Manner:
         course: The course proposed first.
         begin: Where its links start from.
         given: Whether the visitor gives the questions: the system knows no little world.
-        about: What the settings are, for the reader; "" where there is nothing to say.
+        about: Key of the words that tell the settings; "" where there is nothing to say.
         changes: For each stage the settings that differ from its own.
         held_out: Questions measured on the way.
         measurements: How often they are measured, about.
@@ -56,14 +56,6 @@ class Manner:
 
 
 _RATE = 5e-4
-_ABOUT = (
-    "The paper's settings: 2 questions a step, a rate of 0.0005 with 10 steps of warm-up and a cosine, AdamW with "
-    "betas of 0.9 and 0.95, each link's gradient clipped at 1, as many thoughts a turn as the system has. The inner "
-    "loop and the alignment take 512 vectors a "
-    "step. Of an unrolled loop only what passes from agent to agent is kept in memory, the rest is computed again "
-    "(gradient checkpointing). The numbers of steps are this page's own. Asking takes long: 16 held-out questions are "
-    "asked about 6 times, with answers of 512 tokens at most."
-)
 _PAPER: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # right turns of the wide world are long: few of them hold as many words as many of a little world
@@ -75,8 +67,8 @@ _PAPER: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 WORLD = Manner("world", "repair", "damaged")
 TRAINED = Manner(
-    "trained", "stage:outer", "as they are", given=True, about=_ABOUT, changes=_PAPER, held_out=16, measurements=6,
-    every_round=False, compared=32, told=2, mapped=2, answer_tokens=512, kept=4,
+    "trained", "stage:outer", "as they are", given=True, about="train.manners.paper", changes=_PAPER, held_out=16,
+    measurements=6, every_round=False, compared=32, told=2, mapped=2, answer_tokens=512, kept=4,
 )  # fmt: skip
 UNTRAINED = replace(TRAINED, key="untrained", course="from nothing", begin="random")
 

@@ -12,11 +12,13 @@ import numpy as np
 from recmas_core.patterns import Pattern
 from recmas_core.records import Array, Event, Thought, Transfer, TurnStart
 from visualizers.figures.latent_map import MapPoint, latent_map
+from visualizers.names import named_pattern
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.mapview import MapPanel, phrase, radios
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown
 from visualizers.theme import role_colour
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -46,11 +48,13 @@ class Seen:
     vector: Array
 
 
-def map_choice_html(pattern: Pattern, shown: Shown) -> str:
+def map_choice_html(pattern: Pattern, shown: Shown, words: Words) -> str:
     """The choice of an agent, and of what it thinks or what it received."""
     whose = [(role.name, role.title, role_colour(pattern, role.name)) for role in pattern.roles]
-    spaces = [(RECEIVED, "received", "var(--recmas-muted)"), (THOUGHTS, "thoughts", "var(--recmas-muted)")]
-    return radios("Map of", "agent", whose, shown.role) + radios("showing", "seen", spaces, shown.space)
+    spaces = [(space, words(f"train.map.{space}"), "var(--recmas-muted)") for space in (RECEIVED, THOUGHTS)]
+    return radios(words("train.map.of"), "agent", whose, shown.role) + radios(
+        words("train.map.showing"), "seen", spaces, shown.space
+    )
 
 
 def first_map(pattern: Pattern) -> Shown:
@@ -84,7 +88,7 @@ def _seen(event: Event, question: int, shown: Shown) -> list[Seen]:
     return []
 
 
-def trained_map(session: TrainSession, plan: Plan, entry: Entry, shown: Shown) -> MapPanel:
+def trained_map(session: TrainSession, plan: Plan, entry: Entry, shown: Shown, words: Words) -> MapPanel:
     """The map of what a session has trained, before and after; the training waits meanwhile.
 
     Raises:
@@ -94,12 +98,14 @@ def trained_map(session: TrainSession, plan: Plan, entry: Entry, shown: Shown) -
     with session.between_steps() as course:
         before = seen_in(course.before, examples, shown, rounds=plan.rounds)
         after = seen_in(course.system, examples, shown, rounds=plan.rounds)
-    return before_after(before, after, entry.notes, entry.atlas, shown, entry.system.pattern)
+    pattern = named_pattern(entry.system.pattern, words)
+    return before_after(before, after, entry.notes, entry.atlas, shown, pattern, words)
 
 
 def before_after(
-    before: Sequence[Seen], after: Sequence[Seen], notes: Notes, atlas: Atlas, shown: Shown, pattern: Pattern
-) -> MapPanel:
+    before: Sequence[Seen], after: Sequence[Seen], notes: Notes, atlas: Atlas, shown: Shown, pattern: Pattern,
+    words: Words,
+) -> MapPanel:  # fmt: skip
     """The map: hollow before, filled after, the same vector of the same question joined by a line.
 
     Args:
@@ -109,43 +115,36 @@ def before_after(
         atlas: Where vectors lie.
         shown: Whose map, and which.
         pattern: Whose roles give the colours.
+        words: What the page says.
     """
     places = atlas.place(shown.role, shown.space, np.stack([s.vector for s in (*before, *after)]))
     xy = [(float(x), float(y)) for x, y in places.xy]
+    titles = {role.name: role.title for role in pattern.roles}
 
     def point(seen: Seen, at: tuple[float, float], when: str) -> MapPoint:
         question, turn, step, sender = seen.key
         said = _words(seen, notes, shown)
-        label = f"{when} · question {question + 1} · round {seen.round} · {sender} · thought {step + 1}"
+        label = words(
+            "train.map.point", when=when, question=question + 1, round=seen.round, sender=titles[sender],
+            step=step + 1,
+        )  # fmt: skip
         colour = role_colour(pattern, seen.sender)
         return MapPoint(*at, label, phrase(said, percent=shown.space == THOUGHTS), colour, question * _TURNS + turn,
                         seen.round, step)  # fmt: skip
 
-    hollow = [point(s, at, "before") for s, at in zip(before, xy, strict=False)]
-    filled = [point(s, at, "after") for s, at in zip(after, xy[len(before) :], strict=True)]
+    hollow = [point(s, at, words("train.map.before")) for s, at in zip(before, xy, strict=False)]
+    filled = [point(s, at, words("train.map.after")) for s, at in zip(after, xy[len(before) :], strict=True)]
     figure = latent_map(
         points=filled, cloud=atlas.cloud(shown.role, shown.space), anchors=atlas.tokens(shown.role, shown.space),
-        shadows=hollow, paths=False,
+        shadows=hollow, paths=False, words=words,
     )  # fmt: skip
     figure.update_layout(meta={"key": f"{pattern.name}.{shown.role}.{shown.space}", "method": places.method})
-    title = next(role.title for role in pattern.roles if role.name == shown.role)
-    behind = "" if atlas.fitted(shown.role, shown.space) is None else _BEHIND[shown.space]
+    behind = "" if atlas.fitted(shown.role, shown.space) is None else words(f"train.map.behind.{shown.space}")
     asked = len({seen.key[0] for seen in after})
-    name = f"the <b>{escape(title)}</b>"
-    what = f"what {name} received" if shown.space == RECEIVED else f"{name}&#39;s thoughts"
-    caption = (
-        f'<p class="recmas-hint">{asked} held-out question{"s" * (asked > 1)}: {what}, hollow before the '
-        "training, filled after it, joined by a dotted line; "
-        f"shapes tell rounds.{behind} The map is the same for both. Axes have no unit. "
-        f'<span class="recmas-method">Placed by {escape(places.method)}.</span></p>'
-    )
+    about = words.count(f"train.map.about_{shown.space}", asked, role=escape(titles[shown.role]), behind=behind)
+    placed = words("train.map.placed", method=escape(places.told(words)))
+    caption = f'<p class="recmas-hint">{about} <span class="recmas-method">{placed}</span></p>'
     return MapPanel(figure.to_json(), caption)
-
-
-_BEHIND = {
-    RECEIVED: " Crosses and words: the receiver's own word embeddings.",
-    THOUGHTS: " Behind: reference thoughts of the agent with the links it was made with.",
-}
 
 
 def _words(seen: Seen, notes: Notes, shown: Shown) -> Said:

@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recmas_core.errors import BadInput
-from recmas_core.memory import gigabytes
 from recmas_core.records import HeldOut
 from visualizers.panels.numbers import short
 from visualizers.panels.train_choices import Plan
+from visualizers.panels.train_troubles import too_large
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     from recmas_core.system import System
@@ -62,9 +62,9 @@ def result_of(course: Training, plan: Plan) -> System:
     return system
 
 
-def name_of(plan: Plan, steps: int) -> str:
+def name_of(plan: Plan, steps: int, words: Words) -> str:
     """What to call the links that were trained."""
-    return f"trained here: {plan.offered.title.lower()}, {steps} steps"
+    return words("train.results.links", course=words(plan.offered.texts + ".inline"), n=steps)
 
 
 def compare(before: System, after: System, plan: Plan) -> Compared:
@@ -111,40 +111,50 @@ def _compared(plan: Plan, task: Task) -> tuple[list[Example], bool]:
     return (fresh or drawn)[:number], bool(fresh)
 
 
-def compared_html(found: Compared) -> str:
+def compared_html(found: Compared, words: Words) -> str:
     """Before against after, as a table, and one question."""
     rows = "".join(
-        f"<tr><th scope='row'>{a.rounds}</th><td>{_share(a)}</td><td>{_share(b)}</td></tr>"
+        f"<tr><th scope='row'>{a.rounds}</th><td>{_share(a, words)}</td><td>{_share(b, words)}</td></tr>"
         for a, b in zip(found.before, found.after, strict=True)
     )
     told = ""
     if found.told is not None:
         t = found.told
-        told = (
-            f'<p class="recmas-hint">For example <b>{escape(t.question)}</b> (true answer {escape(t.truth)}): before '
-            f"{_answer(t.before, right=t.right_before)}, after {_answer(t.after, right=t.right_after)}.</p>"
-        )
-    n = found.after[0].n if found.after else 0
-    which = "other ones than those" if found.fresh else "the ones"
+        before, after = _answer(t.before, words, right=t.right_before), _answer(t.after, words, right=t.right_after)
+        example = words(
+            "train.results.example", question=f"<b>{escape(t.question)}</b>", truth=escape(t.truth), before=before,
+            after=after,
+        )  # fmt: skip
+        told = f'<p class="recmas-hint">{example}</p>'
+    which = "fresh" if found.fresh else "same"
+    caption = words.count(f"train.results.caption_{which}", found.after[0].n if found.after else 0)
+    heads = "".join(f'<th scope="col">{words(f"train.results.{name}")}</th>' for name in ("rounds", "before", "after"))
     return (
-        f'<table class="recmas-compared"><caption>Right answers on {n} held-out question{"s" * (n != 1)}, {which} '
-        'measured on the way; 95 % intervals</caption><thead><tr><th scope="col">rounds</th><th scope="col">before</th>'
-        f'<th scope="col">after</th></tr></thead><tbody>{rows}</tbody></table>{told}'
+        f'<table class="recmas-compared"><caption>{caption}</caption><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>{told}"
     )
 
 
-def _share(result: HeldOut) -> str:
+def _share(result: HeldOut, words: Words) -> str:
     low, high = result.interval
-    return f"<b>{result.accuracy:.3f}</b> <span>{low:.2f} to {high:.2f}</span>"
+    interval = words("train.results.interval", low=low, high=high)
+    return f"<b>{result.accuracy:.3f}</b> <span>{interval}</span>"
 
 
-def _answer(text: str, *, right: bool) -> str:
+def _answer(text: str, words: Words, *, right: bool) -> str:
     tone = "good" if right else "bad"
-    return f'<span class="recmas-with recmas-{tone}"><b>{escape(short(text, 40)) or "(nothing)"}</b></span>'
+    said = escape(short(text, 40)) or words("train.results.nothing")
+    return f'<span class="recmas-with recmas-{tone}"><b>{said}</b></span>'
 
 
-def pack(system: System, folder: Path, name: str) -> Path:
+def pack(system: System, folder: Path, name: str, words: Words) -> Path:
     """A zip of the system's folder, made in `folder`.
+
+    Args:
+        system: The system.
+        folder: Where.
+        name: The file's name, without an ending.
+        words: What the page says.
 
     Raises:
         BadInput: If it were larger than what a page takes as an upload.
@@ -154,9 +164,7 @@ def pack(system: System, folder: Path, name: str) -> Path:
 
     size = weight_bytes(system)
     if size > LIMIT_MB * 10**6:
-        what = f"has {gigabytes(size)} of weights, and a zip from here holds {LIMIT_MB:,} MB at most"
-        todo = 'Its agents are what they were: take "Links as in the release", the links alone.'
-        raise BadInput("system", what, todo)
+        raise too_large(size, LIMIT_MB, words)
     whole = folder / "system"
     system.save(whole)
     return pack_system(whole, folder / f"{name}.zip")

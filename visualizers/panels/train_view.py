@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from html import escape
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -15,26 +13,11 @@ from visualizers.figures.credit import credit_html
 from visualizers.figures.curves import training_curves
 from visualizers.figures.meters import Meter, meters_html
 from visualizers.panels.stage import status_html
+from visualizers.panels.train_choices import stage_texts
 from visualizers.panels.train_moment import TrainMoment
 from visualizers.panels.train_ways import DIVERGED, STALLED, WAYS
+from visualizers.words import Words
 
-WHY = (
-    "Read it beside the loss: a system that is solved and one that has collapsed both have tiny gradients, and only "
-    "the loss tells them apart."
-)
-_SAYS: Mapping[str, str] = MappingProxyType(
-    {
-        "idle": "Nothing has been trained yet. Press Start.",
-        "waiting": "Others are training on this machine: you are number {place} in the queue.",
-        "preparing": "Preparing: the agents are loaded, the links copied, questions drawn.",
-        "running": "{stage}: step {step} of {steps}.",
-        "paused": "Paused{after}. Continue goes on from exactly here.",
-        "stopped": "Stopped{after}. The links are as they were then.",
-        "done": "Finished{after}.",
-        "diverged": "Stopped by itself: {error}",
-        "failed": "{error}",
-    }
-)
 _BAD = ("diverged", "failed")
 
 
@@ -73,19 +56,20 @@ OUTPUTS = tuple(field.name for field in fields(TrainPanels))
 SWITCHES = OUTPUTS[OUTPUTS.index("start") :]  # buttons: what changes is whether they can be pressed
 
 
-def train_panels(moment: TrainMoment, pattern: Pattern) -> TrainPanels:
+def train_panels(moment: TrainMoment, pattern: Pattern, words: Words) -> TrainPanels:
     """All pieces of a training at a moment.
 
     Args:
         moment: The training.
         pattern: That of the system trained, or of the one chosen before the first start.
+        words: What the page says.
     """
     return TrainPanels(
-        status=status_html(says(moment), error=moment.phase in _BAD),
-        meters=meters(moment),
-        curves=curves(moment),
-        credit=credit(moment, pattern),
-        notice=notice(moment),
+        status=status_html(says(moment, words), error=moment.phase in _BAD),
+        meters=meters(moment, words),
+        curves=curves(moment, words),
+        credit=credit(moment, pattern, words),
+        notice=notice(moment, words),
         start=not moment.at_work,
         pause=moment.at_work,
         go_on=moment.phase == "paused",
@@ -99,95 +83,116 @@ def train_panels(moment: TrainMoment, pattern: Pattern) -> TrainPanels:
     )
 
 
-def says(moment: TrainMoment) -> str:
+def says(moment: TrainMoment, words: Words) -> str:
     """What goes on, in one sentence."""
-    last, stage = moment.last, ""
+    last, stage, plan = moment.last, "", moment.plan
     if last is not None:
-        of = f" (stage {last.lap + 1} of {last.laps})" if last.laps > 1 else ""
-        stage = f"{stage_titles().get(last.stage, last.stage)}{of}"
-    phase = moment.phase
+        stage = words(stage_texts(last.stage) + ".title")
+        if last.laps > 1:
+            stage = words("train.says.stage", title=stage, lap=last.lap + 1, laps=last.laps)
+    phase: str = moment.phase
     if phase == "running" and last is None:
         phase = "preparing"
-    after = "" if last is None else f" after {len(moment.steps)} steps"
-    return _SAYS[phase].format(
-        place=max(1, moment.place), stage=stage, step=0 if last is None else last.step,
+    if phase == "failed" and plan is not None and plan.manner.given and plan.given is None:
+        phase = "no_questions"
+    after = "" if last is None else words("train.says.after", n=len(moment.steps))
+    return words(
+        f"train.says.{phase}", place=max(1, moment.place), stage=stage, step=0 if last is None else last.step,
         steps=0 if last is None else last.steps, after=after, error=moment.error,
     )  # fmt: skip
 
 
-def stage_titles() -> dict[str, str]:
+def stage_titles(words: Words) -> dict[str, str]:
     """The name to show of every stage."""
     from recmas_core.training import STAGES
 
-    return {name: info.title for name, info in STAGES.items()}
+    return {name: words(stage_texts(name) + ".title") for name in STAGES}
 
 
-def meters(moment: TrainMoment) -> str:
+def meters(moment: TrainMoment, words: Words) -> str:
     """The numbers of a training."""
     last = moment.last
-    held = moment.before if moment.held is None else moment.held.held_out
-    best = held[-1] if held else None
-    low, high = (0.0, 0.0) if best is None else best.interval
-    asked = "" if best is None else f"{best.right} of {best.n} held-out questions; 95 %: {low:.3f} to {high:.3f}."
     left = None if last is None or not moment.pace else (last.steps - last.step) * moment.pace
     return meters_html(
         [
-            Meter("Stage", "–" if last is None else f"{last.lap + 1} of {last.laps}"),
-            Meter("Step", "–" if last is None else f"{last.step} of {last.steps}"),
-            Meter("Loss", "–" if last is None else f"{last.loss:.3g}"),
+            Meter(words("train.meters.stage"), "–" if last is None else _of(last.lap + 1, last.laps, words)),
+            Meter(words("train.meters.step"), "–" if last is None else _of(last.step, last.steps, words)),
+            Meter(words("train.meters.loss"), "–" if last is None else f"{last.loss:.3g}"),
             Meter(
-                "Running accuracy", "–" if last is None or last.accuracy is None else f"{last.accuracy:.2f}",
-                "The stage's own measure of success on the questions it learns from, a running mean.",
+                words("train.meters.running"),
+                "–" if last is None or last.accuracy is None else f"{last.accuracy:.2f}",
+                words("train.meters.running_hint"),
             ),
-            Meter("Held-out" if best is None else f"Held-out, {_rounds(best.rounds)}",
-                  "–" if best is None else f"{best.accuracy:.3f} ({low:.2f} to {high:.2f})", asked),
-            Meter("Per step", "–" if not moment.pace else _seconds(moment.pace), "Measuring included."),
-            Meter("Left in this stage", "–" if left is None else _seconds(left) if moment.at_work else "–",
-                  "An estimate; a stage that reaches its aim ends sooner."),
+            _held(moment, words),
+            Meter(
+                words("train.meters.pace"), "–" if not moment.pace else _seconds(moment.pace, words),
+                words("train.meters.pace_hint"),
+            ),
+            Meter(
+                words("train.meters.left"),
+                "–" if left is None else _seconds(left, words) if moment.at_work else "–",
+                words("train.meters.left_hint"),
+            ),
         ]
     )  # fmt: skip
 
 
-def _rounds(rounds: int) -> str:
-    return f"{rounds} round{'s' * (rounds > 1)}"
+def _held(moment: TrainMoment, words: Words) -> Meter:
+    """Right answers on held-out questions when they were asked last, with the most rounds."""
+    held = moment.before if moment.held is None else moment.held.held_out
+    if not held:
+        return Meter(words("train.meters.held"), "–")
+    best = held[-1]
+    low, high = best.interval
+    return Meter(
+        words("train.meters.held_rounds", rounds=words.count("train.rounds", best.rounds)),
+        words("train.meters.held_value", share=best.accuracy, low=low, high=high),
+        words("train.meters.held_hint", right=best.right, n=best.n, low=low, high=high),
+    )
 
 
-def _seconds(value: float) -> str:
+def _of(n: int, every: int, words: Words) -> str:
+    return words("train.meters.of", n=n, all=every)
+
+
+def _seconds(value: float, words: Words) -> str:
     if value < 1:
-        return f"{1000 * value:.0f} ms"
+        return words("train.meters.ms", n=f"{1000 * value:.0f}")
     if value < 10:
-        return f"{value:.1f} s"
+        return words("train.meters.seconds", n=f"{value:.1f}")
     whole = round(value)
-    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 100:
+        return words("train.meters.seconds", n=whole)
+    return words("train.meters.minutes", minutes=whole // 60, seconds=whole % 60)
 
 
-def curves(moment: TrainMoment) -> str:
+def curves(moment: TrainMoment, words: Words) -> str:
     """The curves as a plotly figure in JSON."""
     key = "" if moment.plan is None else str(id(moment.plan))
     return training_curves(
-        moment.steps, titles=stage_titles(), before=moment.before, marks=moment.marks, key=key
+        moment.steps, words, titles=stage_titles(words), before=moment.before, marks=moment.marks, key=key
     ).to_json()
 
 
-def credit(moment: TrainMoment, pattern: Pattern) -> str:
+def credit(moment: TrainMoment, pattern: Pattern, words: Words) -> str:
     """The shared credit signal of the newest step."""
     inner = [(role.name, role.name) for role in pattern.roles if (role.name, role.name) in moment.links]
     links = [*(edge.key for edge in pattern.edges), *inner]
     rounds = 3 if moment.plan is None else moment.plan.rounds
     norms = {} if moment.last is None else moment.last.grad_norms
-    table = credit_html(pattern, norms, links=links, rounds=rounds, distance=moment.distance)
-    return f'{table}<p class="recmas-hint">{WHY}</p>'
+    table = credit_html(pattern, norms, words, links=links, rounds=rounds, distance=moment.distance)
+    return f'{table}<p class="recmas-hint">{words("train.credit.why")}</p>'
 
 
-def notice(moment: TrainMoment) -> str:
+def notice(moment: TrainMoment, words: Words) -> str:
     """What the stage has to say, with a button for every way out."""
     trouble = DIVERGED if moment.phase == "diverged" else STALLED if moment.note else ""
     if not trouble:
         return ""
     text = moment.error if trouble == DIVERGED else moment.note
-    ways = [(key, way.title) for key, way in WAYS.items() if way.out_of == trouble]
+    ways = [(key, f"{way.texts}.title") for key, way in WAYS.items() if way.out_of == trouble]
     buttons = "".join(
-        f'<button type="button" class="recmas-button" data-send="way" data-value="{key}">{escape(title)}</button>'
-        for key, title in (*ways, ("undo", "Back to the last good links"))
+        f'<button type="button" class="recmas-button" data-send="way" data-value="{key}">{escape(words(text))}</button>'
+        for key, text in (*ways, ("undo", "train.ways.undo.title"))
     )
     return f'<div class="recmas-notice" role="status"><p>{escape(text)}</p>{buttons}</div>'

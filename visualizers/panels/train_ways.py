@@ -17,13 +17,13 @@ class Way:
     """A further course that begins with the links as they are now.
 
     Attributes:
-        title: What its button says.
+        texts: Key of the words on its button.
         out_of: What it is offered for.
         stages: Its stages, with their default settings; () for the ones before.
         rate: What the rates are multiplied with.
     """
 
-    title: str
+    texts: str
     out_of: str
     stages: tuple[str, ...] = ()
     rate: float = 1.0
@@ -31,9 +31,9 @@ class Way:
 
 WAYS: Mapping[str, Way] = MappingProxyType(
     {
-        "teach": Way("Teach with gold text, then this loss again", STALLED, ("teach", "outer")),
-        "fresh": Way("Go on with a fresh rate", STALLED, ("outer",)),
-        "gentle": Way("Again at a tenth of the rate", DIVERGED, rate=0.1),
+        "teach": Way("train.ways.teach", STALLED, ("teach", "outer")),
+        "fresh": Way("train.ways.fresh", STALLED, ("outer",)),
+        "gentle": Way("train.ways.gentle", DIVERGED, rate=0.1),
     }
 )
 
@@ -59,4 +59,4 @@ def plan_of(way: str, before: Plan) -> Plan:
         )
         for lap in laps
     )
-    return replace(before, form=form, offered=Offered(way, chosen.title, "", "trained", laps), laps=laps)
+    return replace(before, form=form, offered=Offered(way, chosen.texts, way, "", "trained", laps), laps=laps)
