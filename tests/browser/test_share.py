@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Download
 
 import recmas_core as rm
@@ -98,6 +100,43 @@ def test_the_table_has_a_row_for_every_thought(run: Explorer, tmp_path: Path) ->
         rows = list(csv.DictReader(file))
     assert len(rows) == run.thoughts
     assert all(row["word_1"] and 0 <= float(row["p_1"]) <= 1 and row["x"] for row in rows)
+
+
+def test_the_report_opens_without_a_network(run: Explorer, browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    download(run, "Report (.html)").save_as(path)
+    context = browser.new_context(offline=True)
+    page, asked, errors = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(path.as_uri(), timeout=1000 * PATIENCE)
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 6", timeout=1000 * PATIENCE)
+    live = "p.data.find((t) => t.name === 'thoughts').x.length"
+    points = page.evaluate(f"[...document.querySelectorAll('.js-plotly-plot')].map((p) => {live})")
+    assert sum(points[::2]) == run.thoughts
+    assert f"The answer: {run.meter('Answer')}" in page.locator("main").inner_text()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert errors == []
+    context.close()
+
+
+@pytest.mark.parametrize("figure", ["the latent map", "the drawing of the agents"])
+def test_a_figure_is_saved_as_svg_and_png(run: Explorer, tmp_path: Path, figure: str) -> None:
+    download(run, f"Save {figure} as SVG").save_as(tmp_path / "figure.svg")
+    tree = ElementTree.parse(tmp_path / "figure.svg").getroot()
+    assert tree.tag.endswith("svg")
+    download(run, f"Save {figure} as PNG").save_as(tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.width > 400
+        assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 20  # something is drawn
+
+
+def test_the_code_is_shown_and_copied(run: Explorer) -> None:
+    run.press("Show the Python")
+    field = run.page.locator("#recmas-s-said textarea")
+    run.until(lambda: field.count() and "system.solve(" in field.input_value(), "the code")
+    run.press("Copy the code")
+    run.until(lambda: "Copied." in said(run), "the copy")
 
 
 # ------------------------------------------------------------------------------------------------------ first visit
