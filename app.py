@@ -36,15 +36,16 @@ from visualizers.panels.compare_api import CompareApi
 from visualizers.panels.compare_handlers import Compare
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.first import Firsts
 from visualizers.panels.glossary import explanations_html
 from visualizers.panels.head import head_html
 from visualizers.panels.influence_api import InfluenceApi
 from visualizers.panels.intervene import build_intervene
 from visualizers.panels.intervene_api import InterveneApi
 from visualizers.panels.intervene_handlers import Intervene
-from visualizers.panels.mcp_tools import can_serve_tools, only_our_tools
 from visualizers.panels.learn import build_learn, coach_card
 from visualizers.panels.learn_handlers import Learn
+from visualizers.panels.mcp_tools import can_serve_tools, only_our_tools
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -77,6 +78,7 @@ class Options:
         folder: The only folder whose models visitors may name; None for any where only this machine reaches the page.
         task, device, weights: How the first system is opened, if it is one of the public release.
         mcp: Whether language models may call the page's tools.
+        empty: Whether the stage is empty at first, rather than show a run that was made beforehand.
     """
 
     host: str = "127.0.0.1"
@@ -91,6 +93,7 @@ class Options:
     device: str | None = None
     weights: str = "bfloat16"
     mcp: bool = True
+    empty: bool = False
 
     @property
     def private(self) -> bool:
@@ -196,7 +199,8 @@ def serve(options: Options) -> None:
     set_verbosity_error()  # nor what transformers leaves out of multimodal checkpoints: that is meant
     wanted = wanted_of(options)
     shelf, shell = Shelf(catalogue_of(options)), build_shell()
-    demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
+    visitors = Visitors(shelf.board, firsts=None if options.empty else Firsts())
+    demo = build_page(shelf, shell, visitors=visitors, allowance=options.allowance, first=wanted)
     prepare_zero()
     with only_our_tools() if options.mcp else nullcontext():
         demo.launch(
@@ -287,6 +291,10 @@ def read_options(arguments: list[str] | None = None) -> Options:
         help="its weights: bfloat16, float16, float32, 8 or 4 bits (RECMAS_WEIGHTS)",
     )  # fmt: skip
     parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
+    parser.add_argument(
+        "--empty", action="store_true", default=bool(around("RECMAS_EMPTY")),
+        help="begin with an empty stage, not with a run made beforehand (RECMAS_EMPTY)",
+    )  # fmt: skip
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
     parser.add_argument(
         "--no-mcp", dest="mcp", action="store_false", default=can_serve_tools(),

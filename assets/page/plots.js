@@ -4,7 +4,7 @@ window.recmas = (() => {
 
   let plotly = null;
   function loadPlotly(source) {
-    plotly = plotly || new Promise((done, failed) => {
+    plotly = plotly || window.Plotly && Promise.resolve(window.Plotly) || new Promise((done, failed) => {
       const script = document.createElement("script");
       script.src = source;
       script.onload = () => done(window.Plotly);

@@ -99,6 +99,8 @@ def draw_panels(
         panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
         said = status(_now(view), running=moment.streaming)
+        if moment.origin:
+            said = words(f"share.origin.{moment.origin}", said=said)
     return Panels(
         topology=screen.topology, map=figure, caption=caption, table=screen.table, prompt=screen.prompt,
         strip=screen.strip, meters=screen.meters, detail=screen.detail, when=screen.when, status=status_html(said),

@@ -12,6 +12,7 @@ from typing import Any
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
 from visualizers.panels.compare_race import Say
+from visualizers.panels.first import Firsts
 from visualizers.panels.gate import Gate
 from visualizers.panels.intervene_session import InterveneSession
 from visualizers.panels.pen import Pen
@@ -43,6 +44,7 @@ class Visitor:
         board: What everybody can choose.
         gate: Lets a few visitors' trainings work at once.
         surveys: Lets a few visitors' surveys work at once.
+        firsts: The runs that are shown before a visitor has made any; None for none.
         clock: Seconds, monotonic; for tests.
 
     Attributes:
@@ -64,9 +66,10 @@ class Visitor:
         *,
         gate: Gate | None = None,
         surveys: Gate | None = None,
+        firsts: Firsts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        catalogue = board.catalogue
+        catalogue, self._firsts = board.catalogue, firsts
         self._gate = gate or Gate(1)
         self.belongings, self.training, self.learning = Belongings(board), TrainSession(self._gate), Learning()
         self.race, self.survey = Say(), SurveySession(surveys or Gate(1))
@@ -190,8 +193,11 @@ class Visitor:
             large = self._catalogue.offer(lineup.system).wanted is not None
             cut = None if large else self._catalogue.pattern(lineup.system).contrast
             session = Session(cut=cut, clock=self._clock)
+            first = None if self._firsts is None else self._firsts.of(self._catalogue, lineup)
             if self.closed:
                 session.close()
+            elif first is not None:
+                session.show(first.job, first.trace, "shipped")
             self._desks[lineup] = session
             while len(self._desks) > _DESKS:
                 self._desks.popitem(last=False)[1].close()
@@ -208,6 +214,7 @@ class Visitors:
         keep: Seconds after their last use for which a visitor is kept.
         trainings: How many of them train at once; others wait.
         surveys: How many of them survey at once; others wait.
+        firsts: The runs that are shown to whoever comes; None for none.
         clock: Seconds, monotonic; for tests.
     """
 
@@ -219,9 +226,10 @@ class Visitors:
         keep: float = 3600.0,
         trainings: int = TRAININGS,
         surveys: int = SURVEYS,
+        firsts: Firsts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board, self._limit, self._keep, self._clock = board, limit, keep, clock
+        self._board, self._limit, self._keep, self._clock, self._firsts = board, limit, keep, clock, firsts
         self.gate, self.surveys = Gate(trainings), Gate(surveys)
         self._lock = threading.Lock()
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
@@ -232,7 +240,7 @@ class Visitors:
             visitor = self._visitors.get(key)
             if visitor is None:
                 visitor = self._visitors[key] = Visitor(
-                    self._board, gate=self.gate, surveys=self.surveys, clock=self._clock
+                    self._board, gate=self.gate, surveys=self.surveys, firsts=self._firsts, clock=self._clock
                 )
             visitor.used = self._clock()
             self._visitors.move_to_end(key)
