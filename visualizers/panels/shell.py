@@ -13,6 +13,7 @@ import gradio as gr
 from visualizers.figures import stylesheet
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
+_SCRIPTS = ("plots.js", "page.js", "lessons.js", "share.js", "access.js")
 _STYLES = ("page.css", "train.css", "compare.css", "intervene.css", "learn.css", "share.css")
 _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -43,7 +44,7 @@ def build_shell() -> Shell:
     """
     folder = Path(tempfile.mkdtemp(prefix="recmas-page-"))
     shutil.copyfile(str(files("plotly") / "package_data" / "plotly.min.js"), folder / "plotly.min.js")
-    (folder / "page.js").write_text(_joined("plots.js", "page.js", "lessons.js", "share.js", "access.js"), encoding="utf-8")
+    (folder / "page.js").write_text(_joined(*_SCRIPTS), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
         css=f"{stylesheet()}\n{_joined(*_STYLES)}",
