@@ -72,6 +72,9 @@ class Learn:
         if int(event.step) != learning.step or learning.step >= len(lesson.steps):
             return gr.skip(), gr.skip()
         step = lesson.steps[learning.step]
+        unseen = step.run is not None and not step.run.course and visitor.session.moment.job is None
+        if unseen and not event.asked:
+            return gr.skip(), gr.skip()  # nothing has run: what is only typed is not known here
         try:
             taken = self._taken(visitor, step)
         except Exception as error:

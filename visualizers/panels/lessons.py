@@ -280,7 +280,7 @@ _SIGNAL = Lesson(
                 Act("select", "#recmas-t-form [name='system']", SYSTEM),
                 Act("select", "#recmas-t-form [name='course']", COURSE),
                 Act("wait", _DRAWN),
-                Act("type", "#recmas-t-form [name='lap.0.steps']", "60"),
+                Act("type", "#recmas-t-form [name='lap.0.steps']", "40"),
                 Act("clear", "#recmas-t-form [name='windows']"),  # else the loss begins low, with the last transfers
                 Act("clear", "#recmas-t-form [name='grow']"),
                 Act("press", "#recmas-t-start"),
@@ -291,7 +291,7 @@ _SIGNAL = Lesson(
         Step("loss", show="#recmas-t-left", tab="train"),
         Step("gradient", show="#recmas-t-credit", tab="train"),
         Step("end", (Act("wait", "#recmas-t-pause:disabled"),), _TRAINED, Run(course=COURSE), "training", "end",
-             "#recmas-t-meters", "train", 300),
+             "#recmas-t-meters", "train", 600),
     ),
     Quiz(("planner_critic", "critic_solver", "solver_planner"), _from("end_strongest"), "#recmas-t-credit", "train"),
 )  # fmt: skip
