@@ -73,11 +73,11 @@ window.recmas = (() => {
     watch("value", () => asDrawn(element));
   }
 
-  /* A form's values as JSON, "" while it is not there. */
-  function gather(name) {
-    const box = document.querySelector(`[data-form="${name}"]`), values = {};
-    if (!box) return "";
-    for (const field of box.querySelectorAll("[name]")) {
+  /* The values of forms as JSON, "" while none of them is there. */
+  function gather(...names) {
+    const boxes = names.map((name) => document.querySelector(`[data-form="${name}"]`)).filter((box) => box), values = {};
+    if (!boxes.length) return "";
+    for (const field of boxes.flatMap((box) => [...box.querySelectorAll("[name]")])) {
       values[field.name] = field.type === "checkbox" ? field.checked : field.value;
     }
     return JSON.stringify(values);

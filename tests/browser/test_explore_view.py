@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import recmas_core as rm
+from recmas_core.tasks import TASKS
 from tests.browser.explorer import Explorer, VisitMaker
+from visualizers.panels.examples import examples_of
 
 
 def _run_fast(explorer: Explorer) -> None:
@@ -190,3 +192,29 @@ def test_only_this_server_is_asked(explorer: Explorer) -> None:
         explorer.show_map(role)
     assert any("plotly" in url for url in explorer.requests)
     assert [url for url in explorer.requests if not explorer.is_own(url)] == []
+
+
+def test_an_example_is_taken_once_and_leaving_the_field_changes_nothing(explorer: Explorer) -> None:
+    typed = explorer.page.locator("#recmas-question textarea")
+    field = explorer.page.locator("#recmas-examples input")
+    example = examples_of(TASKS["chain"])[1]
+
+    def leave_it() -> None:
+        typed.focus()
+        explorer.page.keyboard.press("Tab")
+        explorer.page.keyboard.press("Tab")
+        explorer.page.wait_for_timeout(1000)  # for a change that must not come
+
+    typed.fill("start 1 s1 + 1")
+    leave_it()
+    assert typed.input_value() == "start 1 s1 + 1"
+    for choose in (
+        lambda: explorer.page.get_by_role("option", name=example, exact=True).click(),
+        lambda: (explorer.page.keyboard.type(example), explorer.page.keyboard.press("Enter")),
+    ):
+        field.click()
+        choose()
+        explorer.until(lambda: typed.input_value() == example, "the example")
+        typed.fill("start 2 s1 + 2")
+        leave_it()
+        assert typed.input_value() == "start 2 s1 + 2"

@@ -224,4 +224,4 @@ def _node(box: Box, title: str, caption: str, *, colour: str, lit: bool, done: b
 
 def _size(title: str) -> float:
     """The type size in which a title fits into its box."""
-    return 18 if len(title) < 10 else 16.5 if len(title) < 13 else 14.5
+    return 18 if len(title) < 10 else 16.5 if len(title) < 13 else 13.2

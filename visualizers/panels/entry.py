@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from recmas_core.records import Event, RunConfig, Trace
+from recmas_core.records import Edit, Event, RunConfig, Trace
 from visualizers.panels.atlas import Atlas
 from visualizers.panels.notes import Notes
 from visualizers.panels.zero import Borrowed
@@ -38,6 +38,20 @@ class Entry:
             RecmasError: At once, for what cannot be run; else from the events.
         """
         return self.system.start(config) if self.borrowed is None else self.borrowed.start(config)
+
+    def resume(
+        self, trace: Trace, turn: int, edits: tuple[Edit, ...] = (), *, rounds: int | None = None
+    ) -> Generator[Event, None, None]:
+        """Go on from a turn of a run; see `System.resume`.
+
+        Raises:
+            RecmasError: At once, for what cannot be run; else from the events.
+        """
+        live = self.system.resume(trace, turn, edits, rounds=rounds)
+        if self.borrowed is None:
+            return live
+        live.close()  # never begun: it is there for its checks
+        return self.borrowed.resume(trace.fork(turn, edits=edits, rounds=rounds))
 
     def solve(self, config: RunConfig) -> Trace:
         """Run a configuration to its answer.

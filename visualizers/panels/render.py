@@ -16,6 +16,7 @@ from visualizers.figures.prompt import prompt_html
 from visualizers.figures.strip import StripTurn, turn_strip_html
 from visualizers.figures.topology import Activity, topology_svg
 from visualizers.names import home_name
+from visualizers.panels.glossary import term
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.numbers import meters
@@ -194,7 +195,8 @@ def detail(view: Scene, notes: Notes | None) -> str:
     name = words("explore.detail.thought", who=who, round=thought.round, thought=thought.step + 1)
     return (
         f'<div class="recmas-detail" data-turn="{thought.turn}" data-step="{thought.step}"><h4>{escape(name)}</h4><dl>'
-        f'<dt>{escape(words("explore.detail.next"))}</dt><dd>{words_html(notes.says(thought), percent=True)}</dd>'
+        f'<dt>{escape(words("explore.detail.next"))} · {term(words, "lens")}</dt>'
+        f"<dd>{words_html(notes.says(thought), percent=True)}</dd>"
         f'<dt>{escape(words("explore.detail.nearest"))}</dt>'
         f"<dd>{words_html(notes.nearest(thought.role, thought.embed))}</dd></dl></div>"
     )

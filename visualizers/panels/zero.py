@@ -80,8 +80,11 @@ class Borrowed:
             RecmasError: At once, for what `System.start` refuses.
         """
         self._system.start(config).close()  # never begun: it is there for its checks
-        turns = len(self._system.pattern.schedule(config.rounds))
-        return ZeroRun(self._borrow, Trace(config, self._system.pattern.name), turns)
+        return self.resume(Trace(config, self._system.pattern.name))
+
+    def resume(self, trace: Trace) -> Generator[Event, None, None]:
+        """Go on there behind the finished turns of a trace, under its configuration."""
+        return ZeroRun(self._borrow, trace, len(self._system.pattern.schedule(trace.config.rounds)))
 
     def _borrow(self, trace: Trace, tries: int) -> Generator[Item, None, None]:
         """One call: what it raises itself is why there was no GPU, or none any more."""
