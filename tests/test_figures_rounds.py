@@ -58,10 +58,10 @@ def test_labels_never_lie_on_one_another(shares: tuple[int, int, int]) -> None:
     figure = drawn(*(line(way, (share,)) for way, share in zip(LOOKS, shares, strict=True)))
     notes = figure["layout"]["annotations"]  # type: ignore[index]
     places = sorted(note["y"] for note in notes)
-    assert all(b - a >= 0.08 for a, b in pairwise(places))
+    assert all(b - a >= 0.11 for a, b in pairwise(places))
     assert max(places) <= 1.03
     assert sorted(note["text"] for note in notes) == sorted(
-        f"{way.title()} {share / 100:.3f}" for way, share in zip(LOOKS, shares, strict=True)
+        f"{way.title()}<br>{share / 100:.3f}" for way, share in zip(LOOKS, shares, strict=True)
     )
 
 

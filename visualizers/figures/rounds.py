@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LINE = "rgba(133,139,148,0.28)"
 _ASIDE = 0.05  # rounds by which neighbours stand apart, so that equal ones can be told apart
-_APART = 0.085  # of the height of the figure, at least, between two labels
+_APART = 0.115  # of the height of the figure, at least, between two labels
 _TOP = 1.02
 
 
@@ -71,7 +71,7 @@ def rounds_figure(lines: Sequence[Line], *, rounds: Sequence[int], axis: str, ho
     span = [min(rounds) - 0.35, max(rounds) + 0.35]
     traces = [trace for i, line in enumerate(lines) for trace in _traces(line, i - (len(lines) - 1) / 2, span, hover)]
     figure_layout = theme.layout() | {
-        "margin": {"l": 44, "r": 140, "t": 8, "b": 40},
+        "margin": {"l": 44, "r": 104, "t": 8, "b": 40},
         "xaxis": plain | {"range": span, "tickvals": list(rounds), "showgrid": False, "fixedrange": True,
                           "title": {"text": axis, "font": small, "standoff": 6}},
         "yaxis": plain | {"range": [-0.02, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"},
@@ -125,7 +125,7 @@ def _labels(lines: Sequence[Line]) -> list[dict[str, Any]]:
         most = places[i] - _APART
     return [
         {"x": 1.01, "xref": "paper", "xanchor": "left", "y": place, "yref": "y", "yanchor": "middle", "name": "end",
-         "text": f"{theme.plain(lines[i].label)} {share:.3f}", "showarrow": False,
+         "text": f"{theme.plain(lines[i].label)}<br>{share:.3f}", "showarrow": False, "align": "left",
          "font": {"size": 12, "color": LOOKS[lines[i].way].colour}}
         for (share, i), place in zip(ends, places, strict=True)
     ]  # fmt: skip
