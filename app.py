@@ -31,12 +31,21 @@ from recmas_core.released.styles import PREFIX
 from recmas_core.secrets import every_handler, guard_handlers
 from visualizers.panels.api import Api
 from visualizers.panels.catalogue import Catalogue, read_catalogue
+from visualizers.panels.compare import build_compare
+from visualizers.panels.compare_api import CompareApi
+from visualizers.panels.compare_handlers import Compare
 from visualizers.panels.explore import build_explore
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.first import Firsts
+from visualizers.panels.glossary import explanations_html
 from visualizers.panels.head import head_html
 from visualizers.panels.influence_api import InfluenceApi
 from visualizers.panels.intervene import build_intervene
+from visualizers.panels.intervene_api import InterveneApi
 from visualizers.panels.intervene_handlers import Intervene
+from visualizers.panels.learn import build_learn, coach_card
+from visualizers.panels.learn_handlers import Learn
+from visualizers.panels.mcp_tools import can_serve_tools, only_our_tools
 from visualizers.panels.offers import Offer, Wanted
 from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
@@ -68,6 +77,8 @@ class Options:
             only this machine reaches the page, else nothing.
         folder: The only folder whose models visitors may name; None for any where only this machine reaches the page.
         task, device, weights: How the first system is opened, if it is one of the public release.
+        mcp: Whether language models may call the page's tools.
+        empty: Whether the stage is empty at first, rather than show a run that was made beforehand.
     """
 
     host: str = "127.0.0.1"
@@ -81,6 +92,8 @@ class Options:
     task: str = "math"
     device: str | None = None
     weights: str = "bfloat16"
+    mcp: bool = True
+    empty: bool = False
 
     @property
     def private(self) -> bool:
@@ -141,7 +154,9 @@ def build_page(
     title = english("page.title")
     with gr.Blocks(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
+        InterveneApi(shelf).register()
         TrainApi(shelf, visitors).register()
+        CompareApi(shelf, visitors).register()
         OpenApi(shelf, allowance).register()
         InfluenceApi(shelf).register()
         _tabs(demo, Parts(shelf, shell, visitors, allowance, first, english))
@@ -155,15 +170,21 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     """The page in one language."""
     shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
     gr.HTML(head_html(words), apply_default_css=False, js_on_load="recmas.begin(element);", head=shell.head)
+    coach = coach_card(shell)
+    gr.HTML(explanations_html(words), elem_id="recmas-explanations", apply_default_css=False)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
+        lessons = gr.Tab(words("page.tabs.learn"), id="learn")
         with gr.Tab(words("page.tabs.explore"), id="explore"):
-            explore = build_explore(
-                demo, shelf, Explore(shelf, visitors, words), shell, parts.allowance, parts.first, words
-            )
+            stage = Explore(shelf, visitors, words)
+            explore = build_explore(demo, shelf, stage, shell, parts.allowance, parts.first, words)
+        with gr.Tab(words("page.tabs.compare"), id="compare") as tab:
+            build_compare(tabs, tab, Compare(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.intervene"), id="intervene") as tab:
             build_intervene(tabs, tab, Intervene(shelf, visitors, words), explore, shell)
         with gr.Tab(words("page.tabs.train"), id="train") as tab:
             build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
+        with lessons:  # it drives the other tabs, so its content is made last, though it stands first
+            build_learn(tabs, coach, Learn(stage, explore.choose), explore, shell)
 
 
 def serve(options: Options) -> None:
@@ -178,20 +199,23 @@ def serve(options: Options) -> None:
     set_verbosity_error()  # nor what transformers leaves out of multimodal checkpoints: that is meant
     wanted = wanted_of(options)
     shelf, shell = Shelf(catalogue_of(options)), build_shell()
-    demo = build_page(shelf, shell, allowance=options.allowance, first=wanted)
+    visitors = Visitors(shelf.board, firsts=None if options.empty else Firsts())
+    demo = build_page(shelf, shell, visitors=visitors, allowance=options.allowance, first=wanted)
     prepare_zero()
-    demo.launch(
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
-        theme=shell.theme,
-        css=shell.css,
-        footer_links=[],
-        run_history=False,
-        max_threads=80,
-        ssr_mode=False,
-        prevent_thread_lock=True,
-    )
+    with only_our_tools() if options.mcp else nullcontext():
+        demo.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            theme=shell.theme,
+            css=shell.css,
+            footer_links=[],
+            run_history=False,
+            max_threads=80,
+            ssr_mode=False,
+            mcp_server=options.mcp,
+            prevent_thread_lock=True,
+        )
     shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
     # the operator waits for it too: no visitor who leaves stops it
     waiting = nullcontext() if wanted is None else shelf.waiting(shelf.open(wanted))
@@ -267,7 +291,15 @@ def read_options(arguments: list[str] | None = None) -> Options:
         help="its weights: bfloat16, float16, float32, 8 or 4 bits (RECMAS_WEIGHTS)",
     )  # fmt: skip
     parser.add_argument("--assets", type=Path, default=known.assets, help="folder of embedded systems, if not the own")
+    parser.add_argument(
+        "--empty", action="store_true", default=bool(around("RECMAS_EMPTY")),
+        help="begin with an empty stage, not with a run made beforehand (RECMAS_EMPTY)",
+    )  # fmt: skip
     parser.add_argument("--share", action="store_true", help="ask gradio for a public address")
+    parser.add_argument(
+        "--no-mcp", dest="mcp", action="store_false", default=can_serve_tools(),
+        help="offer language models no tools (RECMAS_MCP=0)",
+    )  # fmt: skip
     return Options(**vars(parser.parse_args(arguments)))
 
 

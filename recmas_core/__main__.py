@@ -1,4 +1,4 @@
-"""The command line: python -m recmas_core {run,intervene,influence,eval,train,pretrain,bench}."""
+"""The command line: python -m recmas_core {run,intervene,influence,eval,compare,train,pretrain,bench}."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     about = "print what each thought of a run was worth to the answer"
     _add_influence(commands.add_parser("influence", help=about, description=_INFLUENCE, formatter_class=_PLAIN))
     _add_eval(commands.add_parser("eval", help="measure a system on fresh held-out questions"))
+    _add_compare(
+        commands.add_parser("compare", help="a single agent, text and latents side by side, with intervals")
+    )
     _add_train(commands.add_parser("train", help="train the links of a system: on a CPU, a GPU, or several"))
     _add_pretrain(commands.add_parser("pretrain", help="make an embedded system from nothing"))
     _add_bench(commands.add_parser("bench", help="time this engine against the alternatives, side by side"))
@@ -170,6 +173,24 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         run=lambda c, o: c.evaluate_system(
             _asked(c, o), n=o.n, seed=o.seed, rounds=tuple(o.rounds), timed=o.timed
         )
+    )
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("system", nargs="?", default="sequential", help="an embedded system, or a folder of one")
+    parser.add_argument("--n", type=int, default=200, help="held-out questions")
+    parser.add_argument("--seed", type=int, default=2026, help="seed of the sample")
+    parser.add_argument("--rounds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--timed", type=int, default=20, help="questions to time one by one, the ways in turn")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(commands: Any, options: argparse.Namespace) -> None:
+    from recmas_core.comparing_command import compare
+
+    compare(
+        commands.Which(options.system), n=options.n, timed=options.timed, seed=options.seed, rounds=options.rounds
     )
 
 

@@ -14,9 +14,9 @@ from recmas_core.agents import Agent
 from recmas_core.engine import Settings, unroll
 from recmas_core.errors import BadInput
 from recmas_core.intervals import Share
-from recmas_core.records import Mode
 from recmas_core.system import System
 from recmas_core.tasks import Example
+from recmas_core.timing import Way, timed_runs
 
 BATCH = 250
 ANSWER_TOKENS = 96  # the longest right answer, its tool calls included, takes 70
@@ -138,6 +138,33 @@ def measure(
     Raises:
         BadInput: If there are no examples, or nothing to grade them by.
     """
+    found: list[Outcome] = []
+    for some in ask_all(system, examples, settings, grade=grade):
+        found += some
+    return tally(name, settings.rounds, examples, found, latent_steps_of(system, settings))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one question.
+
+    Attributes:
+        right: Whether the answer was right.
+        tokens: Tokens decoded in all turns, end tokens included.
+    """
+
+    right: bool
+    tokens: int
+
+
+def ask_all(
+    system: System,
+    examples: Sequence[Example],
+    settings: Settings,
+    *,
+    grade: Callable[[Example, str], bool] | None = None,
+) -> Iterator[list[Outcome]]:
+    """Ask all examples in batches; yields what became of each batch, in order. See `measure`."""
     if grade is None:
         if system.task is None:
             todo = "Give grade=, or evaluate an embedded system."
@@ -145,18 +172,42 @@ def measure(
         grade = system.task.grade
     if not examples:
         raise BadInput("examples", "are empty", "Give at least one.")
-    right, asked, tokens = Counter[str](), Counter(example.group for example in examples), 0.0
-    parts = -(-len(examples) // BATCH)
-    for part in range(parts):  # parts of one size: a last batch of a single question would be swapped with itself
-        batch = examples[part * len(examples) // parts : (part + 1) * len(examples) // parts]
+    for batch in parts_of(examples, BATCH):
         with torch.no_grad():
             out = unroll(system, [example.question for example in batch], settings)
-        right.update(e.group for e, text in zip(batch, out.answers, strict=True) if grade(e, text))
-        tokens += float(out.tokens.sum())
-    latent = sum(not place.decodes for place in system.pattern.schedule(settings.rounds)) * settings.latent_steps
-    steps = latent if settings.mode == "latent" else 0
+        answered = zip(batch, out.answers, out.tokens.tolist(), strict=True)
+        yield [Outcome(grade(example, text), tokens) for example, text, tokens in answered]
+
+
+def parts_of(examples: Sequence[Example], most: int) -> Iterator[Sequence[Example]]:
+    """Batches of one size, at most so many: a last one of a single question would be swapped with itself."""
+    parts = -(-len(examples) // most)
+    for part in range(parts):
+        yield examples[part * len(examples) // parts : (part + 1) * len(examples) // parts]
+
+
+def latent_steps_of(system: System, settings: Settings) -> int:
+    """The latent steps of one question: every turn that thinks makes as many."""
+    if settings.mode != "latent":
+        return 0
+    return sum(not place.decodes for place in system.pattern.schedule(settings.rounds)) * settings.latent_steps
+
+
+def tally(
+    name: str, rounds: int, examples: Sequence[Example], outcomes: Sequence[Outcome], latent_steps: float
+) -> Score:
+    """The score of what became of some questions.
+
+    Raises:
+        BadInput: If there are none.
+    """
+    if not outcomes:
+        raise BadInput("outcomes", "are empty", "Ask at least one question.")
+    asked = Counter(example.group for example in examples)
+    right = Counter(e.group for e, outcome in zip(examples, outcomes, strict=True) if outcome.right)
+    tokens = sum(outcome.tokens for outcome in outcomes) / len(outcomes)
     groups = {group: (right[group], n) for group, n in sorted(asked.items())}
-    return Score(name, settings.rounds, right.total(), len(examples), tokens / len(examples), steps, groups)
+    return Score(name, rounds, right.total(), len(outcomes), tokens, latent_steps, groups)
 
 
 @dataclass(frozen=True)
@@ -190,18 +241,16 @@ def cost(system: System, examples: Sequence[Example], *, rounds: int) -> Cost:
     """
     if not examples:
         raise BadInput("examples", "are empty", "Give at least one.")
-    modes: tuple[Mode, ...] = ("latent", "text")
-    for mode in modes:  # the first run of a process pays for what later ones find ready
-        system.solve(examples[0].question, rounds=rounds, mode=mode)
-    runs = [[system.solve(e.question, rounds=rounds, mode=mode) for mode in modes] for e in examples]
-    times = [(latent.seconds, text.seconds) for latent, text in runs]
+    steps = system.latent_steps
+    ways = [Way("latent", system, rounds, "latent", steps), Way("text", system, rounds, "text", steps)]
+    runs = [timed.runs for timed in timed_runs(ways, [example.question for example in examples])]
     return Cost(
         n=len(examples),
         rounds=rounds,
-        latent_seconds=statistics.median(t[0] for t in times),
-        text_seconds=statistics.median(t[1] for t in times),
-        time_ratio=statistics.median(a / b for a, b in times),
-        latent_tokens=statistics.mean(latent.decoded_tokens for latent, _ in runs),
-        text_tokens=statistics.mean(text.decoded_tokens for _, text in runs),
-        latent_steps=statistics.mean(len(latent.thoughts) for latent, _ in runs),
+        latent_seconds=statistics.median(run["latent"].seconds for run in runs),
+        text_seconds=statistics.median(run["text"].seconds for run in runs),
+        time_ratio=statistics.median(run["latent"].seconds / run["text"].seconds for run in runs),
+        latent_tokens=statistics.mean(run["latent"].tokens for run in runs),
+        text_tokens=statistics.mean(run["text"].tokens for run in runs),
+        latent_steps=statistics.mean(run["latent"].latent_steps for run in runs),
     )

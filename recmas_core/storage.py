@@ -18,6 +18,7 @@ import numpy as np
 
 from recmas_core import records
 from recmas_core.errors import RecmasError, SystemNotFound, UnsafeCheckpoint
+from recmas_core.fields import check_fields
 
 FORMAT = "recmas-trace-1"
 _CLASSES = MappingProxyType(
@@ -51,16 +52,22 @@ def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
         half.unlink(missing_ok=True)
 
 
-def save_trace(trace: records.Trace, path: str | Path) -> None:
-    """Write a trace as npz: one JSON text that names the arrays beside it."""
+def save_trace(trace: records.Trace, path: str | Path, *, note: str = "") -> None:
+    """Write a trace as npz: one JSON text that names the arrays beside it; `note` is kept with it, see `load_noted`."""
     arrays: list[np.ndarray] = []
-    header = json.dumps({"format": FORMAT, "trace": _pack(trace, arrays)}, ensure_ascii=False)
+    kept = {"format": FORMAT, "trace": _pack(trace, arrays)} | ({"note": note} if note else {})
+    header = json.dumps(kept, ensure_ascii=False)
     named = {f"a{i}": array for i, array in enumerate(arrays)}
     write_whole(path, lambda file: np.savez_compressed(file, header=np.array(header), **named))  # type: ignore[arg-type]
 
 
 def load_trace(path: str | Path) -> records.Trace:
     """Read a trace; see `records.Trace.load`."""
+    return load_noted(path)[0]
+
+
+def load_noted(path: str | Path) -> tuple[records.Trace, str]:
+    """Read a trace, and the note kept with it, "" if there is none; see `records.Trace.load`."""
     where = f"trace {str(path)!r}"
     if not Path(path).is_file():
         raise SystemNotFound(where, "does not exist", "Give the path of a file written by Trace.save.")
@@ -69,14 +76,14 @@ def load_trace(path: str | Path) -> records.Trace:
             header = json.loads(str(stored["header"]))
             if header.get("format") != FORMAT:
                 raise UnsafeCheckpoint(where, "is not a trace of this version", f"Save it again as {FORMAT}.")
-            trace = _unpack(header["trace"], stored)
+            trace, note = _unpack(header["trace"], stored), header.get("note", "")
     except RecmasError:
         raise
     except _DAMAGE as error:
         raise UnsafeCheckpoint(where, f"cannot be read ({error})", "Save it again with Trace.save.") from error
-    if not isinstance(trace, records.Trace):
+    if not isinstance(trace, records.Trace) or not isinstance(note, str):
         raise UnsafeCheckpoint(where, "holds something other than a trace", "Save it again with Trace.save.")
-    return trace
+    return trace, note
 
 
 def _pack(value: Any, arrays: list[np.ndarray]) -> Any:
@@ -105,4 +112,6 @@ def _unpack(value: Any, stored: Any) -> Any:
     if "dict" in value:
         return {key: _unpack(item, stored) for key, item in value["dict"]}
     cls = _CLASSES[value["class"]]
-    return cls(**{name: _unpack(item, stored) for name, item in value["fields"].items()})
+    made = {name: _unpack(item, stored) for name, item in value["fields"].items()}
+    check_fields(cls, made)
+    return cls(**made)

@@ -325,3 +325,8 @@ def test_a_visitor_keeps_what_was_typed_for_each_system(catalogue: Catalogue) ->
     assert visitor.lineup.system == "loop3"  # the size looked at last
 
 
+
+
+def test_an_example_goes_into_the_question_and_leaves_its_field(page: Page) -> None:
+    assert page.choose.example("start 1 s1 + 1") == ("start 1 s1 + 1", None)
+    assert all(value["__type__"] == "update" and "value" not in value for value in page.choose.example(None))

@@ -17,13 +17,13 @@ from recmas_core import storage
 from recmas_core.__main__ import main
 from recmas_core.manifest import read_manifest
 from visualizers.panels import render
-from visualizers.panels.api import describe
 from visualizers.panels.beats import one_step
 from visualizers.panels.choices import Choices
 from visualizers.panels.moments import scene
 from visualizers.panels.notes import Notes
 from visualizers.panels.saying import status
 from visualizers.panels.session import Session
+from visualizers.panels.telling import describe
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ window.recmas = (() => {
 
   let plotly = null;
   function loadPlotly(source) {
-    plotly = plotly || new Promise((done, failed) => {
+    plotly = plotly || window.Plotly && Promise.resolve(window.Plotly) || new Promise((done, failed) => {
       const script = document.createElement("script");
       script.src = source;
       script.onload = () => done(window.Plotly);
@@ -36,7 +36,7 @@ window.recmas = (() => {
   }
 
   const CONFIG = {
-    responsive: false, displaylogo: false, scrollZoom: true, displayModeBar: "hover", doubleClick: "reset",
+    responsive: false, displaylogo: false, showSendToCloud: false, scrollZoom: true, displayModeBar: "hover", doubleClick: "reset",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
   };
 

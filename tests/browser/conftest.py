@@ -23,6 +23,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def shipping_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the page as visitors find it: a run is there already."""
+    with page_server(tmp_path_factory.mktemp("shipping_server") / "log", empty=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of systems of random agents, one for each pattern; those who can call tools do."""
     folder = tmp_path_factory.mktemp("small")

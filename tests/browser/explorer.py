@@ -32,9 +32,12 @@ class Explorer:
         url: The server.
         width, height: The window.
         theme: "light" or "dark".
+        ready: How the status line begins once the page is ready.
     """
 
-    def __init__(self, browser: Browser, url: str, *, width: int, height: int, theme: str) -> None:
+    def __init__(
+        self, browser: Browser, url: str, *, width: int, height: int, theme: str, ready: str = "Ready"
+    ) -> None:
         self._url, self.requests, self.errors = url, [], []  # type: ignore[var-annotated]
         self._context = browser.new_context(viewport={"width": width, "height": height})
         self.page = self._context.new_page()
@@ -43,7 +46,7 @@ class Explorer:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(f"{url}/?__theme={theme}")
         self.page.wait_for_selector("#recmas-map .main-svg", timeout=1000 * PATIENCE)
-        self.until(lambda: self.status.startswith("Ready"), "the page to be ready")
+        self.until(lambda: self.status.startswith(ready), "the page to be ready")
 
     def close(self) -> None:
         self._context.close()

@@ -18,10 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def page_server(log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def page_server(
+    log: Path, *options: str, environment: Mapping[str, str] | None = None, empty: bool = True
+) -> Iterator[str]:
     """The URL of `python app.py` with these options on a free port; what it prints goes to `log`.
 
-    `environment` is added to this process's own.
+    `environment` is added to this process's own. Unless `empty` is false no run is there when a visitor comes.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -29,8 +31,8 @@ def page_server(log: Path, *options: str, environment: Mapping[str, str] | None 
     url = f"http://127.0.0.1:{port}"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port), *options], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            [sys.executable, "app.py", "--port", str(port), *(["--empty"] if empty else []), *options], cwd=ROOT,
+            stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})},
         )  # fmt: skip
 
     def answers() -> bool:

@@ -35,6 +35,8 @@ def test_the_german_page_runs_to_its_answer_in_german(page: Page) -> None:
     _lang(page, "de")
     page.click("#recmas-run")
     page.wait_for_function("() => document.querySelector('.recmas-status').innerText.startsWith('Löser antwortet: ')")
+    page.wait_for_function("() => document.querySelector('#recmas-meters').innerText.includes('richtig')")
+    page.wait_for_function("() => document.querySelector('#recmas-caption').innerText.includes('Gesetzt durch')")
     shown = {piece: page.locator(piece).inner_text() for piece in _PIECES}
     assert GERMAN("explore.meters.round_of", round=3, rounds=3) in shown["#recmas-meters"]
     assert "richtig" in shown["#recmas-meters"]

@@ -156,6 +156,7 @@ def test_the_api_streams_the_steps_of_a_training(small_server: str) -> None:
     assert [each["step"] for each in made] == [1, 2, 3]
     assert all(each["grad_norms"]["planner->critic"]["1"] > 0 for each in made)
     assert made[-1]["held_out"][0]["rounds"] == 1
-    assert steps[-1] == {"type": "end", "phase": "done", "steps": 3}
+    assert steps[-1] | {"type": "end", "phase": "done", "steps": 3, "held_out": made[-1]["held_out"]} == steps[-1]
+    assert (steps[-1]["first_loss"], steps[-1]["last_loss"]) == (made[0]["loss"], made[-1]["loss"])
     with pytest.raises(AppError, match="Batch"):
         client.submit("repair", laps=[{"batch": 0}], api_name="/train").result(timeout=60)

@@ -13,6 +13,7 @@ from visualizers.figures.icon import pattern_icon
 from visualizers.names import named_pattern, role_title, task_names
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Catalogue, Lineup, Offer
+from visualizers.panels.glossary import terms
 from visualizers.panels.render import model_name
 from visualizers.panels.titles import offer_title
 from visualizers.theme import role_colour
@@ -169,7 +170,8 @@ def links_note(system: System, words: Words, *, trained_here: bool = False) -> s
             if trained_here
             else escape(words("explore.links.trained"))
         )
-        return f'<p class="recmas-hint">{how}</p>{_TRAIN.format(text=escape(words("explore.links.train")))}'
+        explained = terms(words, "agent", "role", "inner", "outer")
+        return f'<p class="recmas-hint">{how} {explained}</p>{_TRAIN.format(text=escape(words("explore.links.train")))}'
     pattern = named_pattern(system.pattern, words)
     titles = {role.name: role.title for role in pattern.roles}
     untrained = [e.key for e in pattern.edges if e.key in system.untrained]

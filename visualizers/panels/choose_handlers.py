@@ -18,7 +18,7 @@ from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
-from visualizers.panels.stage import Controls, draw_panels, only_status, say_error, unchanged
+from visualizers.panels.stage import Controls, draw_panels, only_status, say_error
 from visualizers.panels.visitors import Asked, Visitor
 
 ROUNDS = 3
@@ -100,12 +100,25 @@ class Choose:
         asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
         return self._all(visitor, asked, controls)
 
-    def use(self, visitor: Visitor, lineup: Lineup, controls: Controls) -> tuple[Any, ...]:
-        """Look at a line-up; what was typed for it before is there again."""
+    def afresh(self, visitor: Visitor, controls: Controls) -> tuple[Any, ...]:
+        """Everything for what the visitor looks at now, with what is typed, the cards too."""
+        asked = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
+        return self._all(visitor, asked, controls, cards=self._cards(visitor))
+
+    def _cards(self, visitor: Visitor) -> str:
+        # never the same text twice: the page draws a piece again only if it has changed, and a person may have since
+        catalogue, drawing = visitor.belongings.catalogue, random.SystemRandom().getrandbits(32)
+        cards = cards_html(catalogue, catalogue.offer(visitor.lineup.system).name, self.words)
+        return f"{cards}<!-- {drawing} -->"
+
+    def use(
+        self, visitor: Visitor, lineup: Lineup, controls: Controls, *, asked: Asked | None = None
+    ) -> tuple[Any, ...]:
+        """Look at a line-up; what was typed for it before is there again, or what `asked` says."""
         before = visitor.lineup
         leaving = Asked(controls.question, controls.rounds, controls.thoughts, controls.seed)
         visitor.use(lineup, leaving=leaving)
-        typed = leaving if before.system == lineup.system else visitor.asked()
+        typed = asked or (leaving if before.system == lineup.system else visitor.asked())
         catalogue = visitor.belongings.catalogue
         # never the same text twice: the page draws a piece again only if it has changed, and a person may have since
         cards = f"{cards_html(catalogue, catalogue.offer(lineup.system).name, self.words)}<!-- {abs(hash(lineup))} -->"
@@ -129,7 +142,9 @@ class Choose:
         trained = trained_note(system, controls.thoughts, words)
         with visitor.pen:
             yield (trained, cast, tools_note(system, words), *self._explore.look(request, *values))
-        yield tuple(gr.skip() for _ in range(3)) + unchanged()
+        nothing = tuple(gr.skip() for _ in range(3))
+        for compared in self._explore.compared(request, *values):  # a run that came with its answer
+            yield nothing + compared
 
     def note(self, text: str, request: gr.Request) -> str:
         """How a question is taken, and its true answer where there is one."""

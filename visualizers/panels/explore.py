@@ -15,6 +15,8 @@ from visualizers.panels.layout import Choosing, Showing, choosing, showing
 from visualizers.panels.offers import Wanted
 from visualizers.panels.open_handlers import Opening
 from visualizers.panels.open_layout import OpenParts, open_parts
+from visualizers.panels.share import share_parts, wire_share
+from visualizers.panels.share_handlers import Share
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import OUTPUTS
@@ -75,6 +77,7 @@ def build_explore(
             left, more = choosing(shelf.catalogue, shelf.first, shell, unfold, words)
         with gr.Column(elem_id="recmas-stage", min_width=280):
             stage = showing(shelf.catalogue, shelf.first, shell, words)
+            sharing = share_parts(words, shell)
     common: dict[str, Any] = {
         "inputs": [
             left.question, left.rounds, left.thoughts, left.seed, left.mode, left.pace, stage.follow, left.tools,
@@ -92,6 +95,7 @@ def build_explore(
         Opening(shelf, handlers, choose, allowance, first, words),
     )  # fmt: skip
     _wire_opening(demo, page)
+    wire_share(demo, sharing, left.mode, Share(handlers, choose, words), everything, go_on)
     return page
 
 
@@ -150,7 +154,6 @@ def _wire_choices(
     def go_on(chosen: Any) -> None:
         warmed(chosen.then(choose.settle, **settled))
 
-    warmed(demo.load(choose.settle, **settled))
     for event, handler in (
         (left.cards.choose, choose.choose), (left.cast.choose, choose.choose), (left.cast.cast, choose.cast),
         (left.links.links, choose.links),

@@ -119,10 +119,15 @@ class Explore:
     def cut(self, event: gr.EventData, request: gr.Request, *values: Any) -> Iterator[Outputs]:
         """Compare with another edge cut, or with none: the run with it is made once this run has its answer."""
         visitor, controls = self.visitor(request), Controls(*values)
-        session, lineup = visitor.session, visitor.lineup
-        session.compare(edge_of(str(event.value), self.shelf(visitor).pattern(lineup)))
+        visitor.session.compare(edge_of(str(event.value), self.shelf(visitor).pattern(visitor.lineup)))
         with visitor.pen:
             yield self._drawn(visitor, controls)
+        yield from self.compared(request, *values)
+
+    def compared(self, request: gr.Request, *values: Any) -> Iterator[Outputs]:
+        """Make the run with the chosen edge cut, if it is wanted and not there yet, and draw it."""
+        visitor, controls = self.visitor(request), Controls(*values)
+        session, lineup = visitor.session, visitor.lineup
         try:
             if can_compare(session.moment):
                 compare(session, self.shelf(visitor).entry(lineup))

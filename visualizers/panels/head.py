@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 
+from visualizers.figures.buttons import plotly_buttons
 from visualizers.words import LANGUAGES, Words, read_words
-
-# What plotly calls its buttons, and what this page does: page.js and plots.js read it here.
-_PLOTLY = {
-    "Zoom": "zoom", "Pan": "pan", "Zoom in": "zoom_in", "Zoom out": "zoom_out", "Reset axes": "reset",
-    "Double-click to zoom back out": "back",
-}  # fmt: skip
 
 
 def head_html(words: Words) -> str:
     """The head of the page in one language, with links to the others; it tells the page's code the language."""
     links = "".join(_link(words, language) for language in LANGUAGES)
-    buttons = json.dumps({name: words(f"figures.buttons.{key}") for name, key in _PLOTLY.items()})
+    buttons = plotly_buttons(words)
     return (
         f'<header class="recmas-head" data-language="{words.language}" data-buttons="{escape(buttons)}">'
+        f'<a class="recmas-skip" href="#recmas-stage">{escape(words("page.skip"))}</a>'
         f'<h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
         f'<nav class="recmas-languages" aria-label="{escape(words("page.languages"))}">{links}</nav></header>'
     )

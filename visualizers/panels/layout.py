@@ -17,9 +17,11 @@ from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.choose_handlers import ROUNDS
 from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import PACES
+from visualizers.panels.glossary import terms
 from visualizers.panels.mapview import map_choice
 from visualizers.panels.moments import scene
 from visualizers.panels.numbers import meters
+from visualizers.panels.save_buttons import save_buttons
 from visualizers.panels.shell import Shell
 from visualizers.panels.spread import THOUGHTS, Shown
 from visualizers.panels.stage import status_html
@@ -168,6 +170,7 @@ def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell, words: Words) ->
         render.topology(empty, None), "topology", head=shell.head,
         html_template='<div class="recmas-picture"></div>', js_on_load="recmas.picture(element, props, watch);",
     )  # fmt: skip
+    save_buttons("recmas-topology", "recmas-agents", words, shell, title=words("share.figure.topology"))
     numbers = html(meters(empty, None, None), "meters")
     with gr.Row(elem_id="recmas-middle"):
         with gr.Column(elem_id="recmas-left", min_width=280):
@@ -184,6 +187,7 @@ def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell, words: Words) ->
                 html_template=f'<div class="recmas-map" data-plotly="{escape(shell.plotly)}"></div>',
                 js_on_load="recmas.map(element, props, trigger, watch, 'pick');",
             )  # fmt: skip
+            save_buttons("recmas-map", "recmas-map", words, shell, title=words("share.figure.map"))
             caption = html("", "caption")
             contrast = html(
                 "", "contrast", head=shell.head, js_on_load="recmas.fields(element, trigger, watch, 'cut');"
@@ -196,7 +200,8 @@ def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell, words: Words) ->
                     speak = gr.Button(words("explore.buttons.speak"), elem_id="recmas-speak", size="sm", min_width=70)
                     speech = html("", "speech")
             with gr.Column(elem_id="recmas-reads"):
-                html(f'<h3 class="recmas-h3">{escape(words("explore.prompt.title"))}</h3>')
+                explained = terms(words, "slot", "transfer")
+                html(f'<h3 class="recmas-h3">{escape(words("explore.prompt.title"))} {explained}</h3>')
                 prompt = html(render.prompt(empty), "prompt")
     strip = piece(render.strip(empty, None), "strip")
     with gr.Row(elem_id="recmas-time"):

@@ -10,6 +10,7 @@ from recmas_core.records import Event, Thought, Trace, Transfer
 from visualizers.figures.latent_map import MapPoint, latent_map
 from visualizers.own_maps import OwnMaps
 from visualizers.panels.atlas import Atlas
+from visualizers.panels.glossary import terms
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.session import Edge, Moment
@@ -186,7 +187,8 @@ def _panel(
     behind = [] if atlas.fitted(role, space) is None else [words("maps.caption.behind")]
     placed = words("maps.caption.placed", method=escape(method))
     how = [f'<span class="recmas-method">{placed}</span>'] if method else []
-    caption = f'<p class="recmas-hint">{" ".join([what, *behind, words("maps.caption.axes"), *how])}</p>'
+    said = [what, *behind, words("maps.caption.axes"), *how, terms(words, "map", "thought")]
+    caption = f'<p class="recmas-hint">{" ".join(said)}</p>'
 
     def draw() -> str:
         cloud, tokens = atlas.cloud(role, space), atlas.tokens(role, space)

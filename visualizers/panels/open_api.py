@@ -31,11 +31,27 @@ class OpenApi:
         gr.api(self.open, api_name="open", concurrency_limit=32)
 
     def open(
-        self, system: str, agents: dict | None = None, task: str = "math", device: str = "", weights: str = "bfloat16"
+        self,
+        system: str,
+        agents: dict[str, str] | None = None,
+        task: str = "math",
+        device: str = "",
+        weights: str = "bfloat16",
     ) -> Iterator[dict]:
         """Open a system of the public release, or a pattern with models for its roles; stream how far it has come.
 
-        The last thing it gives is {"system": the name that `run` and the others take}.
+        What may be opened is the operator's choice (`--models`). The weights are fetched from the hub where needed.
+
+        Args:
+            system: "released:" and a style, e.g. "released:sequential_light"; with `agents` a pattern's name.
+            agents: Models by role, e.g. {"planner": "Qwen/Qwen3-0.6B", …}; null for the released system's own.
+            task: Which links of a released system: "math" or "code".
+            device: Where it computes: "cpu", "cuda:0", "auto"; "" for a GPU if there is one.
+            weights: "bfloat16", "float16", "float32", "8" or "4" (bits).
+
+        Returns:
+            {"type": "loading", …}: how far it has come
+            {"type": "open", "system"}: the end, with the name that /run and the others take
         """
         with as_gradio_errors():
             if agents is not None and not isinstance(agents, dict):

@@ -122,7 +122,7 @@ class Opening:
     ) -> Outputs:
         """Show what is open; it is only offered if `unless_busy` is given and they have left that, or have run it."""
         title = escape(offer_title(self._shelf.catalogue.offer(lineup.system), self.words))
-        busy = visitor.lineup != unless_busy or visitor.session.moment.trace is not None
+        busy = visitor.lineup != unless_busy or visitor.session.moment.chosen
         try:
             if unless_busy is not None and busy:
                 return self._only(f'<p class="recmas-hint">{self.words("open.said.offered", title=title)}</p>')

@@ -16,6 +16,7 @@ from visualizers.figures.prompt import prompt_html
 from visualizers.figures.strip import StripTurn, turn_strip_html
 from visualizers.figures.topology import Activity, topology_svg
 from visualizers.names import home_name
+from visualizers.panels.glossary import term
 from visualizers.panels.moments import Scene
 from visualizers.panels.notes import Notes, Said
 from visualizers.panels.numbers import meters
@@ -102,7 +103,7 @@ def strip(view: Scene, notes: Notes | None) -> str:
             title=view.title(place.role),
             colour=role_colour(view.pattern, place.role),
             state="done" if turn is not None else "running" if place.turn in begun else "waiting",
-            saying="" if notes is None else _saying(view, notes, place, turn, answer),
+            saying="" if notes is None else turn_says(view, notes, place, turn, answer),
             decodes=place.decodes,
             selected=place.turn in shown,
             stage=place.stage,
@@ -112,7 +113,7 @@ def strip(view: Scene, notes: Notes | None) -> str:
     return turn_strip_html([item(place) for place in view.places], view.words)
 
 
-def _saying(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: str | None) -> str:
+def turn_says(view: Scene, notes: Notes, place: Place, done: Turn | None, answer: str | None) -> str:
     """What a turn says, in its own words: the likeliest word of each thought, the decoded text, or the answer."""
     if place.decodes and answer is not None:
         return answer
@@ -194,7 +195,8 @@ def detail(view: Scene, notes: Notes | None) -> str:
     name = words("explore.detail.thought", who=who, round=thought.round, thought=thought.step + 1)
     return (
         f'<div class="recmas-detail" data-turn="{thought.turn}" data-step="{thought.step}"><h4>{escape(name)}</h4><dl>'
-        f'<dt>{escape(words("explore.detail.next"))}</dt><dd>{words_html(notes.says(thought), percent=True)}</dd>'
+        f'<dt>{escape(words("explore.detail.next"))} · {term(words, "lens")}</dt>'
+        f"<dd>{words_html(notes.says(thought), percent=True)}</dd>"
         f'<dt>{escape(words("explore.detail.nearest"))}</dt>'
         f"<dd>{words_html(notes.nearest(thought.role, thought.embed))}</dd></dl></div>"
     )

@@ -71,6 +71,7 @@ class Moment:
         twins: For each edge that was compared so far this same run with that edge cut.
         own: The maps of the run's own thoughts, for agents without a shipped one.
         streaming: Whether somebody goes on with the run at this moment; a paused run is none.
+        origin: Where the run came from, as long as nothing was added to it here: "shipped", "file"; else "".
     """
 
     job: Job | None = None
@@ -83,6 +84,7 @@ class Moment:
     twins: Mapping[Edge, Trace] = field(default_factory=dict)
     own: OwnMaps = field(default_factory=OwnMaps)
     streaming: bool = False
+    origin: str = ""
 
     @property
     def twin(self) -> Trace | None:
@@ -93,6 +95,11 @@ class Moment:
     def finished(self) -> bool:
         """Whether the run has its answer."""
         return self.trace is not None and self.trace.answer is not None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether there is a run that the visitor asked for: one shown to whoever comes first is none."""
+        return self.trace is not None and self.origin != "shipped"
 
 
 class Session:
@@ -168,8 +175,32 @@ class Session:
                 raise BadInput("session", "is over", "Reload the page.")
             self._live = live
             with self._state:
-                trace = Trace(job.config, pattern.name)
-                self._moment = replace(self._moment, job=job, trace=trace, cursor=None, twins={}, own=OwnMaps())
+                self._moment = _anew(self._moment, job, Trace(job.config, pattern.name))
+
+    def show(
+        self, job: Job, trace: Trace, origin: str, live: Generator[Event, None, None] | None = None
+    ) -> None:
+        """Show a run that was made elsewhere, in place of the one before, which is closed.
+
+        Args:
+            job: What was run.
+            trace: Its events.
+            origin: Where it came from: "shipped" or "file".
+            live: Makes the events after these; None if they are not to be gone on with.
+
+        Raises:
+            BadInput: If the session is over.
+        """
+        self.command()
+        with self._turnstile:
+            self._close_live()
+            if self.closed:
+                if live is not None:
+                    live.close()
+                raise BadInput("session", "is over", "Reload the page.")
+            self._live = live
+            with self._state:
+                self._moment = replace(_anew(self._moment, job, trace), origin=origin)
 
     def events(self, goal: Goal, *, epoch: int, pace: float = 0.0) -> Iterator[Event]:
         """Make events until `goal` holds of one, the run ends, or another command comes.
@@ -194,7 +225,7 @@ class Session:
         with self._turnstile:
             self._close_live()
             with self._state:
-                self._moment = replace(self._moment, job=None, trace=None, cursor=None, twins={}, own=OwnMaps())
+                self._moment = _anew(self._moment, None, None)
 
     def close(self) -> None:
         """End the session for good: the visitor has gone."""
@@ -230,7 +261,8 @@ class Session:
             if event is not None:
                 with self._state:
                     trace = self._moment.trace
-                    self._moment = replace(self._moment, trace=None if trace is None else trace.append(event))
+                    grown = None if trace is None else trace.append(event)
+                    self._moment = replace(self._moment, trace=grown, origin="")
                     self.used = self._clock()
             return event
 
@@ -248,3 +280,8 @@ class Session:
         live, self._live = self._live, None
         if live is not None:
             live.close()
+
+
+def _anew(moment: Moment, job: Job | None, trace: Trace | None) -> Moment:
+    """A moment of another run: nothing of the one before but what the visitor chose to see."""
+    return replace(moment, job=job, trace=trace, cursor=None, twins={}, own=OwnMaps(), origin="")

@@ -13,6 +13,8 @@ import gradio as gr
 from visualizers.figures import stylesheet
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
+_SCRIPTS = ("plots.js", "page.js", "lessons.js", "share.js", "access.js")
+_STYLES = ("page.css", "train.css", "compare.css", "intervene.css", "learn.css", "share.css")
 _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -42,10 +44,10 @@ def build_shell() -> Shell:
     """
     folder = Path(tempfile.mkdtemp(prefix="recmas-page-"))
     shutil.copyfile(str(files("plotly") / "package_data" / "plotly.min.js"), folder / "plotly.min.js")
-    (folder / "page.js").write_text(_joined("plots.js", "page.js"), encoding="utf-8")
+    (folder / "page.js").write_text(_joined(*_SCRIPTS), encoding="utf-8")
     gr.set_static_paths([folder])
     return Shell(
-        css=f"{stylesheet()}\n{_joined('page.css', 'train.css', 'intervene.css')}",
+        css=f"{stylesheet()}\n{_joined(*_STYLES)}",
         head=f'<script src="{_url(folder / "page.js")}"></script>',
         plotly=_url(folder / "plotly.min.js"),
         theme=page_theme(),
@@ -83,6 +85,13 @@ def page_theme() -> gr.themes.Base:
         block_label_text_color_dark="var(--recmas-muted)",
         block_info_text_color="var(--recmas-muted)",
         block_info_text_color_dark="var(--recmas-muted)",
+        body_text_color_subdued="var(--recmas-muted)",
+        body_text_color_subdued_dark="var(--recmas-muted)",
+        input_placeholder_color="var(--recmas-muted)",
+        input_placeholder_color_dark="var(--recmas-muted)",
+        input_background_fill_dark="var(--recmas-ground)",
+        button_primary_background_fill="var(--recmas-button)",
+        button_primary_background_fill_dark="var(--recmas-button)",
     )
 
 

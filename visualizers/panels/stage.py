@@ -99,6 +99,8 @@ def draw_panels(
         panel = map_panel(view, entry.notes, entry.atlas, shown, without, moment.own)
         figure, caption = panel.figure, panel.caption
         said = status(_now(view), running=moment.streaming)
+        if moment.origin:
+            said = words(f"share.origin.{moment.origin}", said=said)
     return Panels(
         topology=screen.topology, map=figure, caption=caption, table=screen.table, prompt=screen.prompt,
         strip=screen.strip, meters=screen.meters, detail=screen.detail, when=screen.when, status=status_html(said),
@@ -129,9 +131,9 @@ def unchanged() -> tuple[Any, ...]:
 
 
 def status_html(message: str, *, error: bool = False) -> str:
-    """The status line; screen readers hear it when it changes."""
+    """The status line; access.js makes screen readers hear it when it changes."""
     kind = " recmas-error" if error else ""
-    return f'<p class="recmas-status{kind}" role="status" aria-live="polite">{escape(message)}</p>'
+    return f'<p class="recmas-status{kind}">{escape(message)}</p>'
 
 
 def say_error(error: Exception, words: Words) -> str:

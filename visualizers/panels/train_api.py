@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -65,8 +65,14 @@ class TrainApi:
     def courses(self, system: str = "") -> dict:
         """What can be trained: the courses with their stages, and where the links can start from.
 
-        The numbers are those for `system`, the page's first one by default; "first" is the course proposed for it, and
-        "questions" says whether /train has to be given some.
+        Args:
+            system: The system the numbers are for, one of "systems" of /status; "" for the one shown first.
+
+        Returns:
+            first: {"course", "start_from"}, what is proposed for this system
+            questions: whether /train has to be given some
+            courses: {key: {"title", "about", "start", "stages": [{"stage", "steps", "lr", "batch"}, …]}}
+            start_from: where the links can start from
         """
         with as_gradio_errors():
             manner = manner_of(self._shelf.catalogue, self._lineup(system, None))
@@ -90,7 +96,7 @@ class TrainApi:
         self,
         course: str = "repair",
         system: str = "",
-        agents: dict | None = None,
+        agents: dict[str, str] | None = None,
         start_from: str = "",
         sigma: float = 1.0,
         variant: str = "released",
@@ -100,20 +106,39 @@ class TrainApi:
         supervise: str = "last",
         windows: bool | None = None,
         grow: bool | None = None,
-        laps: list | None = None,
+        laps: list[dict[str, Any]] | None = None,
         steps: int | None = None,
-        questions: list | None = None,
+        questions: list[dict[str, Any]] | None = None,
     ) -> Iterator[dict]:
-        """Train a copy of a system's links and stream every step.
+        """Train the links between the agents of a system, and stream every step; the last piece sums up.
 
-        From Python: `for step in Client(url).submit("repair", api_name="/train"): print(step)`. Closing the stream
-        (`job.cancel()`) ends the training. `laps` changes single stages: [{"steps": 40, "lr": 1e-4, "batch": 32}, …];
-        `steps` ends the whole course after so many, 3000 at most. Without `start_from` a course starts from what it is
-        made for. What is streamed is {"type": "waiting", "place": 2} while others train, {"type": "before", "held_out":
-        […]} where the start is measured, then {"type": "step", …}, and {"type": "end", "phase": "done", "steps": 120}.
-        A system that knows no little world needs `questions`: [{"question": "6 * 7?", "answer": "42"}, …], with the
-        right turns of roles under their names where a stage learns from them; some are held out. 5,000 and 32 MB at
-        most. The links are not kept: to keep some, train on the page or with `python -m recmas_core train`.
+        The agents stay as they are. A copy of the links is trained: nothing changes for others, and the result is not
+        kept; to keep links, train on the page or with `python -m recmas_core train`. From Python:
+        `for step in Client(url).submit("repair", api_name="/train"): print(step)`; `job.cancel()` ends the training.
+        Embedded systems take seconds for 10 steps, a whole course a minute or more: give `steps` for a first look.
+
+        Args:
+            course: What to train: "repair", "fast start", "from nothing", or a single stage; /courses lists them.
+            system: "sequential", "mixture", "distillation", "deliberation", or what /open gave; "" for the first.
+            agents: Other agents by role, e.g. {"critic": "embedded:solver"}; /status lists the keys.
+            start_from: "as they are", "damaged", "random" or "random outer" links; "" for what the course is made for.
+            sigma: Size of the noise on damaged links, in units of each weight's own spread, 0 to 10.
+            variant: Form of new links: "released", the default, or another one of the paper's table.
+            rounds: Recursion rounds to train with, 1 to 5; null for the system's own.
+            seed: Seed of new links, noise and questions, 0 or more.
+            inner: Whether the paper's loss trains the agents' inner links too.
+            supervise: "last" scores the answer of the last round only, "every" that of every round.
+            windows: Whether the paper's loss begins with the last transfers; null for the course's own choice.
+            grow: Whether it begins with questions that one round answers; null for the course's own choice.
+            laps: Changes to single stages, in order: [{"steps": 40, "lr": 0.0001, "batch": 32}, …].
+            steps: Ends the whole course after so many steps, 1 to 3000; null for its own end.
+            questions: For a system without a little world: [{"question": "6 * 7?", "answer": "42"}, …]; else null.
+
+        Returns:
+            {"type": "waiting", "place"}: while others train
+            {"type": "before", "held_out": [{"rounds", "right", "n", "accuracy", "interval"}, …]}: where it starts
+            {"type": "step", "stage", "step", "steps", "loss", "lr", "accuracy", "grad_norms", "held_out", …}: one step
+            {"type": "end", "phase", "steps", "first_loss", "last_loss", "before", "held_out", "seconds"}: the end
         """
         with as_gradio_errors():
             most = MOST_STEPS if steps is None else steps
@@ -151,9 +176,10 @@ class TrainApi:
 
 
 def _streamed(session: TrainSession, made: SimpleQueue[TrainStep], most: int) -> Iterator[Json]:
-    """Every step once, and the place in the queue whenever it changes."""
-    seen, told, count, measured = -1, 0, 0, False
-    while count < most:
+    """Every step once, and the place in the queue whenever it changes; then what came of it."""
+    seen, told, measured = -1, 0, False
+    sum_ = _Sum()
+    while sum_.steps < most:
         moment = session.moment
         if moment.phase == "waiting" and moment.place != told:
             told = moment.place
@@ -161,9 +187,10 @@ def _streamed(session: TrainSession, made: SimpleQueue[TrainStep], most: int) ->
         if moment.before and not measured:
             measured = True
             yield {"type": "before", "held_out": _described(moment.before)}
-        while count < most and not made.empty():
-            count += 1
-            yield describe_step(made.get())
+        while sum_.steps < most and not made.empty():
+            step = made.get()
+            sum_ = sum_.after(step)
+            yield describe_step(step)
         if not moment.at_work:
             break
         seen = session.wait(seen, 1.0)
@@ -171,4 +198,25 @@ def _streamed(session: TrainSession, made: SimpleQueue[TrainStep], most: int) ->
     moment = session.moment
     if moment.error:
         raise gr.Error(moment.error, print_exception=False)
-    yield {"type": "end", "phase": moment.phase, "steps": count}
+    yield {"type": "end", "phase": moment.phase, **sum_.told(moment.before)}
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """What a training came to, step by step."""
+
+    steps: int = 0
+    first: float | None = None
+    last: float | None = None
+    held_out: Sequence[HeldOut] = ()
+    seconds: float = 0.0
+
+    def after(self, step: TrainStep) -> _Sum:
+        first = step.loss if self.first is None else self.first
+        return _Sum(self.steps + 1, first, step.loss, step.held_out or self.held_out, self.seconds + step.seconds)
+
+    def told(self, before: Sequence[HeldOut]) -> Json:
+        return {
+            "steps": self.steps, "first_loss": self.first, "last_loss": self.last, "before": _described(before),
+            "held_out": _described(self.held_out), "seconds": self.seconds,
+        }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from visualizers.panels.glossary import terms
 from visualizers.panels.layout import html
 from visualizers.panels.questions import SUFFIXES
 from visualizers.panels.shell import Shell
@@ -79,7 +80,7 @@ def training(shell: Shell, words: Words) -> Training:
                     curves = _figure("t-curves", "curves", shell)
                 with gr.Column(elem_id="recmas-t-right", min_width=240):
                     with gr.Column(elem_id="recmas-t-signal"):
-                        _heading(words("train.headings.credit"))
+                        _heading(f"{words('train.headings.credit')} {terms(words, 'outer', 'round')}")
                         credit = html("", "t-credit")
                     notice = html(
                         "", "t-notice", head=shell.head, js_on_load="recmas.fields(element, trigger, watch, 'way');"

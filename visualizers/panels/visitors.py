@@ -11,14 +11,19 @@ from typing import Any
 
 from visualizers.panels.belongings import Belongings
 from visualizers.panels.catalogue import Board, Catalogue, Lineup
+from visualizers.panels.compare_race import Say
+from visualizers.panels.first import Firsts
 from visualizers.panels.gate import Gate
 from visualizers.panels.intervene_session import InterveneSession
 from visualizers.panels.pen import Pen
+from visualizers.panels.rooms import Learning, Room
 from visualizers.panels.session import Session
 from visualizers.panels.spread import Shown
+from visualizers.panels.survey_session import SurveySession
 from visualizers.panels.train_session import TrainSession
 
 TRAININGS = 2  # at once on one machine: the page has to go on answering
+SURVEYS = 2  # at once on one machine, beside the trainings
 _DESKS = 16  # line-ups of one visitor whose last run is kept; each holds a trace and the caches of a paused run
 
 
@@ -38,23 +43,36 @@ class Visitor:
     Args:
         board: What everybody can choose.
         gate: Lets a few visitors' trainings work at once.
+        surveys: Lets a few visitors' surveys work at once.
+        firsts: The runs that are shown before a visitor has made any; None for none.
         clock: Seconds, monotonic; for tests.
 
     Attributes:
         belongings: What is this visitor's alone.
         training: Their training.
+        race: Their say in the three columns of the Compare tab.
+        survey: Their survey.
         pen: Held by whoever draws their stage.
         intervening: What they do to their run on the Intervene tab.
         intervening_pen: Held by whoever draws that tab.
         opening: Whether they wait for a system that is opened.
         shown_map: The map that they chose on the Train tab, None before they did.
+        learning: Their lesson.
     """
 
     def __init__(
-        self, board: Board, *, gate: Gate | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        board: Board,
+        *,
+        gate: Gate | None = None,
+        surveys: Gate | None = None,
+        firsts: Firsts | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        catalogue = board.catalogue
-        self.belongings, self.training = Belongings(board), TrainSession(gate or Gate(1))
+        catalogue, self._firsts = board.catalogue, firsts
+        self._gate = gate or Gate(1)
+        self.belongings, self.training, self.learning = Belongings(board), TrainSession(self._gate), Learning()
+        self.race, self.survey = Say(), SurveySession(surveys or Gate(1))
         self.shown_map: Shown | None = None
         self.pen = Pen()
         self.intervening, self.intervening_pen = InterveneSession(), Pen()
@@ -126,6 +144,20 @@ class Visitor:
         with self._lock:
             return self._asked.get(self._system)
 
+    def move(self, room: Room | None, system: str = "") -> Room:
+        """Go to another room, by default a new one for a system. Returns the one left, its run paused and kept."""
+        with self._lock:
+            self._desk().command()
+            left = Room(
+                self._system, self._last, self._chosen, self._asked, self._desks, self.training, self.shown_map
+            )
+            if room is None:
+                training = TrainSession(self._gate)
+                room = Room(system or self._system, dict(self._last), {}, {}, OrderedDict(), training)
+            self._system, self._last, self._chosen, self._asked = room.system, room.last, room.chosen, room.asked
+            self._desks, self.training, self.shown_map = room.desks, room.training, room.shown_map
+            return left
+
     def running(self) -> int:
         """Runs under way, paused ones included."""
         with self._lock:
@@ -139,7 +171,11 @@ class Visitor:
         for session in desks:
             session.close()
         self.training.close()
+        self.race.close()
+        self.survey.close()
         self.intervening.close()
+        for room in self.learning.rooms():
+            room.close()
         self.belongings.close()
 
     @property
@@ -157,8 +193,11 @@ class Visitor:
             large = self._catalogue.offer(lineup.system).wanted is not None
             cut = None if large else self._catalogue.pattern(lineup.system).contrast
             session = Session(cut=cut, clock=self._clock)
+            first = None if self._firsts is None else self._firsts.of(self._catalogue, lineup)
             if self.closed:
                 session.close()
+            elif first is not None:
+                session.show(first.job, first.trace, "shipped")
             self._desks[lineup] = session
             while len(self._desks) > _DESKS:
                 self._desks.popitem(last=False)[1].close()
@@ -174,6 +213,8 @@ class Visitors:
         limit: Most visitors kept.
         keep: Seconds after their last use for which a visitor is kept.
         trainings: How many of them train at once; others wait.
+        surveys: How many of them survey at once; others wait.
+        firsts: The runs that are shown to whoever comes; None for none.
         clock: Seconds, monotonic; for tests.
     """
 
@@ -184,10 +225,12 @@ class Visitors:
         limit: int = 256,
         keep: float = 3600.0,
         trainings: int = TRAININGS,
+        surveys: int = SURVEYS,
+        firsts: Firsts | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._board, self._limit, self._keep, self._clock = board, limit, keep, clock
-        self.gate = Gate(trainings)
+        self._board, self._limit, self._keep, self._clock, self._firsts = board, limit, keep, clock, firsts
+        self.gate, self.surveys = Gate(trainings), Gate(surveys)
         self._lock = threading.Lock()
         self._visitors: OrderedDict[str, Visitor] = OrderedDict()
 
@@ -197,7 +240,7 @@ class Visitors:
             visitor = self._visitors.get(key)
             if visitor is None:
                 visitor = self._visitors[key] = Visitor(
-                    self._board, gate=self.gate, clock=self._clock
+                    self._board, gate=self.gate, surveys=self.surveys, firsts=self._firsts, clock=self._clock
                 )
             visitor.used = self._clock()
             self._visitors.move_to_end(key)

@@ -1,0 +1,62 @@
+/* What a screen reader has to be told where gradio's components say nothing, and the way past the left side. */
+(() => {
+  "use strict";
+
+  const WAIT = 200; // ms: a run draws ten times a second
+
+  /* Status lines: what is read aloud stays, and what it says changes. The line itself is drawn anew each time. */
+  function speak() {
+    for (const box of document.querySelectorAll("[id^=recmas-][id$=status]")) set(box, "role", "status");
+  }
+
+  /* Parts that fold away say whether they are open; their arrow is for the eye. */
+  function fold() {
+    for (const button of document.querySelectorAll("button.label-wrap")) {
+      set(button, "aria-expanded", String(button.classList.contains("open")));
+      for (const arrow of button.querySelectorAll(".icon")) set(arrow, "aria-hidden", "true");
+    }
+  }
+
+  /* A map is told by its caption. */
+  function caption() {
+    for (const box of document.querySelectorAll("[id^=recmas-][id$=map]")) {
+      const words = box.id.replace(/map$/, "caption");
+      if (!document.getElementById(words)) continue;
+      set(box, "role", "figure");
+      set(box, "aria-labelledby", words);
+    }
+  }
+
+  /* A box of text that scrolls can be scrolled with the keyboard. */
+  function scroll() {
+    for (const box of document.querySelectorAll("#recmas-prompt")) set(box, "tabindex", "0");
+  }
+
+  function set(element, name, value) {
+    if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  }
+
+  let due = 0;
+  function later() {
+    due = due || setTimeout(() => { due = 0; speak(); fold(); caption(); scroll(); }, WAIT);
+  }
+
+  /* Past the choices, to what the tab that is shown shows. */
+  function skip(event) {
+    const link = event.target.closest(".recmas-skip");
+    if (!link) return;
+    event.preventDefault();
+    const shown = [...document.querySelectorAll("[id^=recmas-][id$=stage], [role=tabpanel]")]
+      .filter((each) => each.getClientRects().length);
+    const stage = shown.find((each) => each.id.endsWith("stage")) || shown[0];
+    if (!stage) return;
+    stage.tabIndex = -1;
+    stage.focus();
+  }
+
+  document.addEventListener("click", skip);
+  new MutationObserver(later).observe(document, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["class"],
+  });
+  later();
+})();
