@@ -65,11 +65,10 @@ class Intervener:
         self.until(lambda: self.branches > before and self.idle, f"the branch of {kind}")
         return self.answer("branch")
 
-    def press(self, event: str) -> None:
-        """Press a button of an experiment, and wait until its work is done."""
-        status = self.status
+    def press(self, event: str, found: str, count: int = 1) -> None:
+        """Press a button of an experiment, and wait until all of what it finds is there and its work is done."""
         self.page.locator(f"#recmas-intervene [data-send='{event}']").first.click()
-        self.until(lambda: self.status != status and self.idle, event)
+        self.until(lambda: self.page.locator(found).count() == count and self.idle, event)
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_each_kind_of_change_makes_the_engines_own_branch(
 def test_the_table_of_influence_is_the_engines_and_its_cells_choose_a_thought(
     tab: Intervener, embedded: rm.System, run: rm.Trace
 ) -> None:
-    tab.press("weigh")
+    tab.press("weigh", ".recmas-influence .recmas-heat", 32)
     truth = embedded.task.read(QUESTION).answer  # type: ignore[union-attr]
     made = influence(embedded, run, truth)
     cells = tab.page.locator("#recmas-i-influence .recmas-heat")
@@ -156,11 +155,11 @@ def test_the_patch_says_what_should_follow_and_what_does(
     tab.until(lambda: field.input_value(), "a question")
     implied = implied_answer(embedded, run, field.input_value(), 2)
     assert f"should become {implied}" in tab.page.locator("#recmas-i-patch").inner_text()
-    tab.press("once")
+    tab.press("once", "#recmas-i-patch .recmas-i-found p:has-text('It became')")
     donor = donor_run(embedded, run, field.input_value())
     branch = embedded.drain(run.fork(2, edits=(rm.Edit(2, "swap", trace=donor),)))
     assert f"It became {branch.answer}." in tab.page.locator("#recmas-i-patch").inner_text()
-    tab.press("many")
+    tab.press("many", "#recmas-i-patch tbody tr", 20)
     assert tab.page.locator("#recmas-i-patch tbody tr").count() == 20
     assert "95 % interval" in tab.page.locator("#recmas-i-patch .recmas-i-share").inner_text()
 
@@ -168,15 +167,15 @@ def test_the_patch_says_what_should_follow_and_what_does(
 def test_a_thought_is_read_at_every_layer(tab: Intervener, embedded: rm.System, run: rm.Trace) -> None:
     tab.pick(1)
     tab.page.locator("#recmas-i-layers [name=lens]").select_option("2")
-    tab.press("read")
     made = layer_lens(embedded, run, 1, 2)
+    tab.press("read", "#recmas-i-layers [data-layer]", len(made))
     for number, words in enumerate(made, 1):
         shown = tab.page.locator(f"#recmas-i-layers [data-layer='{number}'] .recmas-w").all_inner_texts()
         assert shown == [word.text.strip() for word in words]
 
 
 def test_more_rounds_show_whether_it_settles(tab: Intervener, embedded: rm.System, run: rm.Trace) -> None:
-    tab.press("longer")
+    tab.press("longer", "#recmas-i-settle .recmas-i-round", 6)
     trace = longer_fork(embedded, run)
     for event in longer(embedded, run):
         trace = trace.append(event)
@@ -213,7 +212,7 @@ def test_a_phone_shows_the_tab_without_scrolling_sideways(visit: VisitMaker) -> 
     tab = Intervener(visit(width=390, height=844))
     tab.here()
     tab.run_on("zero")
-    tab.press("weigh")
+    tab.press("weigh", ".recmas-influence .recmas-heat", 32)
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

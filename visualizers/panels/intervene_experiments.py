@@ -142,7 +142,7 @@ class Experiments:
             from recmas_core.settling import answers_by_round, longer, longer_fork, settling
 
             system, run = entry.system, origin.trace
-            turns, trained = len(system.pattern.schedule(MAX_ROUNDS)), _trained(entry)
+            turns, trained = len(system.pattern.schedule(MAX_ROUNDS)), _trained(origin, entry)
             trace = run if run.config.rounds == MAX_ROUNDS else longer_fork(system, run)
             live = iter(()) if trace is run else longer(system, run)
             for event in live:
@@ -223,9 +223,9 @@ def _other(system: System, typed: str, origin: Origin) -> str:
     return question
 
 
-def _trained(entry: Entry) -> int | None:
-    """The last round that a shipped system's links were trained for; None where nobody knows."""
-    if entry.system.trained_steps is None or entry.system.untrained:
+def _trained(origin: Origin, entry: Entry) -> int | None:
+    """The last round that a shipped system's links were trained for; None for other links, where nobody knows."""
+    if origin.lineup.links or entry.system.trained_steps is None or entry.system.untrained:
         return None
     from recmas_core.pretrain.making import ROUNDS
 
