@@ -64,7 +64,7 @@ def texts_before(lesson: Lesson, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("lesson", LESSONS.values(), ids=str)
+@pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS.keys())
 def test_every_step_and_choice_has_its_words(lesson: Lesson, language: str) -> None:
     words = read_words(language)
     wanted = {f"learn.{lesson.name}.title", f"learn.{lesson.name}.about", f"learn.{lesson.name}.quiz.question"}
@@ -74,7 +74,7 @@ def test_every_step_and_choice_has_its_words(lesson: Lesson, language: str) -> N
     assert wanted == there
 
 
-@pytest.mark.parametrize("lesson", LESSONS.values(), ids=str)
+@pytest.mark.parametrize("lesson", LESSONS.values(), ids=LESSONS.keys())
 def test_a_text_quotes_only_what_was_measured_before_it(lesson: Lesson, system: rm.System) -> None:
     names = {
         "run": set(run_facts(seen(system, SHORT))),

@@ -44,6 +44,42 @@ def _train(explorer: Explorer) -> None:
     explorer.until(lambda: explorer.page.locator("#recmas-t-map .main-svg").count(), "the map of before and after")
 
 
+def _compare(explorer: Explorer) -> None:
+    """Three answers, and a survey with its figure."""
+    explorer.page.get_by_role("tab", name="Compare", exact=True).click()
+    said = explorer.page.locator("#recmas-c-columns, #recmas-compare")
+    explorer.until(lambda: said.first.is_visible(), "the tab")
+    explorer.page.locator("#recmas-c-run").click()
+    answers = explorer.page.locator("#recmas-compare .recmas-good, #recmas-compare .recmas-bad")
+    explorer.until(lambda: answers.count() >= 3, "three answers")
+    explorer.page.get_by_label("Timed one by one", exact=True).fill("2")
+    explorer.page.locator("#recmas-c-start").click()
+    explorer.until(lambda: explorer.page.locator(".recmas-figure-rounds .main-svg").count(), "the survey's figure")
+
+
+def _intervene(explorer: Explorer) -> None:
+    """A branch beside its run, and every thought's worth."""
+    explorer.choose("fast")
+    explorer.run()
+    explorer.page.get_by_role("tab", name="Intervene", exact=True).click()
+    go = explorer.page.locator("#recmas-i-go")
+    explorer.until(go.is_enabled, "the run on this tab")
+    go.click()
+    explorer.until(lambda: explorer.page.locator("#recmas-i-outcome [data-card=branch]").count(), "the branch")
+    _unfold(explorer)
+    explorer.until(go.is_enabled, "the branch's end")
+    explorer.page.locator("#recmas-intervene [data-send='influence']").first.click()
+    explorer.until(lambda: explorer.page.locator("#recmas-intervene .recmas-heat").count(), "the heat map")
+
+
+def _learn(explorer: Explorer) -> None:
+    """A lesson under way, its card over the lessons."""
+    explorer.page.get_by_role("tab", name="Learn", exact=True).click()
+    explorer.page.click("[data-begin=thought]")
+    explorer.page.wait_for_selector(".recmas-coach[data-lesson=thought]")
+    explorer.page.get_by_role("tab", name="Learn", exact=True).click()
+
+
 def _unfold(explorer: Explorer) -> None:
     """Open what is folded away; pressed by its own code, as a narrow page has its buttons before it."""
     explorer.page.evaluate("document.querySelectorAll('.label-wrap:not(.open)').forEach((button) => button.click())")
@@ -51,8 +87,9 @@ def _unfold(explorer: Explorer) -> None:
 
 
 TABS: Mapping[str, Callable[[Explorer], None]] = MappingProxyType(
-    {"explore": _explore, "together": _together, "train": _train}
-)
+    {"explore": _explore, "together": _together, "compare": _compare, "intervene": _intervene, "train": _train,
+     "learn": _learn}
+)  # fmt: skip
 
 
 def _findings(explorer: Explorer) -> list[str]:
