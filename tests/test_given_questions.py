@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from english import ENGLISH
 
 import recmas_core as rm
 from recmas_core.errors import BadInput
@@ -156,11 +157,11 @@ def test_a_programs_rows_are_checked(rows: object, told: str) -> None:
 
 def test_the_form_says_what_was_read_and_which_stages_lack_turns() -> None:
     given = check_rows([row | {"planner": "Add."} for row in ROWS], SEQUENTIAL)
-    said = questions_html(SEQUENTIAL, TRAINED, TrainForm(course="from nothing"), given)
+    said = questions_html(SEQUENTIAL, TRAINED, TrainForm(course="from nothing"), given, ENGLISH)
     assert "<b>20 questions</b>: 16 to learn from, 4 held out; right turns for planner, solver." in said
     assert "Inner loop and Teacher-forced outer links need right turns of every role" in said
 
 
 def test_the_outer_loop_alone_needs_no_turns() -> None:
-    said = questions_html(SEQUENTIAL, TRAINED, TrainForm(course="stage:outer"), check_rows(ROWS, SEQUENTIAL))
+    said = questions_html(SEQUENTIAL, TRAINED, TrainForm(course="stage:outer"), check_rows(ROWS, SEQUENTIAL), ENGLISH)
     assert "need" not in said

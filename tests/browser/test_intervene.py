@@ -219,7 +219,7 @@ def test_a_phone_shows_the_tab_without_scrolling_sideways(visit: VisitMaker) -> 
 def test_the_german_page_has_the_tab_too(visit: VisitMaker, server: str) -> None:
     page = visit().page
     page.goto(f"{server}/de")
-    page.get_by_role("tab", name="Eingreifen", exact=True).click()
+    page.get_by_role("tab", name="Eingriff", exact=True).click()
     page.get_by_role("button", name="Die Frage hier laufen lassen", exact=True).click()
     page.get_by_role("button", name="Von hier weiterlaufen", exact=True).click()
     page.wait_for_selector("#recmas-i-kept .recmas-i-branch")

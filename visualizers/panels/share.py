@@ -51,7 +51,7 @@ def share_parts(words: Words, shell: Shell) -> ShareParts:
             upload = gr.UploadButton(
                 words("share.buttons.upload"), elem_id="recmas-s-upload", file_types=[".npz"], size="sm", min_width=60
             )
-        file = gr.DownloadButton("", elem_id="recmas-s-file", elem_classes="recmas-unseen")
+        file = gr.DownloadButton("", elem_id="recmas-s-file", elem_classes="recmas-absent")
         about = f'<p class="recmas-hint">{escape(words("share.about"))}</p>'
         said = html(about, "s-said", head=shell.head, js_on_load="recmas.copying(element);")
         address = gr.Textbox(visible=False)
