@@ -54,6 +54,15 @@
     stage.focus();
   }
 
+  /* On a phone the buttons lie over the page's end: what is reached with the keyboard comes out from under them. */
+  function uncover(event) {
+    const bar = document.getElementById("recmas-transport"), at = event.target;
+    if (!bar || bar.contains(at) || getComputedStyle(bar).position !== "fixed" || !bar.getClientRects().length) return;
+    const under = at.getBoundingClientRect().bottom - bar.getBoundingClientRect().top;
+    if (under > 0 && getComputedStyle(at).position !== "fixed") scrollBy({ top: under + 12, behavior: "instant" });
+  }
+
+  document.addEventListener("focusin", uncover);
   document.addEventListener("click", skip);
   new MutationObserver(later).observe(document, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["class"],

@@ -168,7 +168,7 @@ class Explorer:
 
     def open(self, name: str) -> None:
         """Open a part of the left side that is folded away."""
-        button = self.page.get_by_role("button", name=name)
+        button = self.page.get_by_role("button", name=name, exact=True)
         if "open" not in (button.get_attribute("class") or ""):
             button.click()
 

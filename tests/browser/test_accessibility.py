@@ -170,7 +170,7 @@ def test_the_first_stop_leads_past_the_choices(explorer: Explorer) -> None:
     explorer.page.keyboard.press("Enter")
     assert explorer.page.evaluate("document.activeElement.id") == "recmas-stage"
     explorer.page.keyboard.press("Tab")
-    assert "recmas-map-of" in explorer.page.evaluate(_FOCUSED)["inside"]
+    assert "recmas-topology-save" in explorer.page.evaluate(_FOCUSED)["inside"]
 
 
 def test_what_changes_is_said_where_it_is_listened_to(explorer: Explorer) -> None:

@@ -8,7 +8,7 @@ from html import escape
 
 from visualizers.words import Words
 
-_SHADE = 55  # percent of the accent colour in the strongest cell: the number stays readable
+_SHADE = 50  # percent of the accent colour in the strongest cell: the number stays readable
 
 
 @dataclass(frozen=True)
