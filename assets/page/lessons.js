@@ -86,7 +86,7 @@ window.recmas = (() => {
 
   function coach(element, props, trigger, watch) {
     const box = element.querySelector(".recmas-coach-box"), unseen = element.querySelector("[aria-live]");
-    let plan = {}, step = -1, lesson = "", work = null, looked = 0, lit = null, changed = false;
+    let plan = {}, step = -1, lesson = "", work = null, looked = 0, lit = null;
 
     /* Components write their own classes when they change: the mark is put there again. */
     function light() {
@@ -154,7 +154,6 @@ window.recmas = (() => {
     /* Somebody may do a step by hand: whenever the page changes and shows what the step waits for, it is done. */
     function look(asked = false) {
       if (!plan.until || (!asked && work) || !find(plan.until)) return false;
-      changed = false;
       looked = Date.now();
       trigger("did", { step, asked });
       return true;
@@ -202,14 +201,12 @@ window.recmas = (() => {
       if (document.querySelector(":popover-open") || event.target.closest("input,textarea,select,[role=listbox]")) return;
       trigger("leave", {});
     });
-    new MutationObserver((records) => {
+    /* Looked at now and then: an observer of the whole page would make every figure that is drawn many times slower. */
+    setInterval(() => {
+      if (!box.firstElementChild) return;
       light();
-      changed = true;
-      if (Date.now() - looked > 4 * BEAT) look();
-    }).observe(document.getElementById("recmas-tabs") || document.body, {
-      subtree: true, childList: true, attributeFilter: ["class", "disabled", "selected", "data-key"],
-    });
-    setInterval(() => { if (changed && plan.until && !work) look(); }, 1000);
+      if (!work && Date.now() - looked > AGAIN * BEAT / 3) look();
+    }, 3 * BEAT);
     new ResizeObserver(fit).observe(box);
     addEventListener("resize", fit);
     draw();
