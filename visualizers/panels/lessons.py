@@ -130,7 +130,7 @@ def _blank(run: Run) -> str:
     """The strip of a run that has not begun, as long as this one's."""
     turns = _TURNS * run.rounds
     begun = f'.recmas-done, .recmas-running, [data-turn="{turns}"]'
-    return f'#recmas-strip:not(:has({begun})) [data-turn="{turns - 1}"]'
+    return f'#recmas-strip:not(:has({begun})) [data-turn="{turns - 1}"] .recmas-turn-name'
 
 
 def _set(run: Run) -> tuple[Act, ...]:
