@@ -90,7 +90,7 @@ def test_the_trace_loads_back_to_the_same_page(run: Explorer, visit: VisitMaker,
     assert other.meter("Answer") == run.meter("Answer") == trace.answer
     assert other.page.get_by_label("Thoughts per turn", exact=True).input_value() == "4"
     assert other.thoughts == run.thoughts
-    other.press("First thought")
+    other.page.keyboard.press("Home")
     other.until(lambda: "Looking back" in other.page.locator("#recmas-when").inner_text(), "the first thought")
 
 
@@ -161,7 +161,7 @@ def newcomer(shipping_server: str, browser: Browser) -> Iterator[Explorer]:
 def test_a_run_is_there_and_one_click_begins_ones_own(newcomer: Explorer) -> None:
     assert newcomer.meter("Answer") not in ("", "–")
     assert newcomer.points == 9
-    newcomer.page.locator("#recmas-strip .recmas-turn").nth(1).locator("button").first.click()
+    newcomer.page.locator("#recmas-strip .recmas-turn").nth(1).click()
     newcomer.until(lambda: "Looking back" in newcomer.page.locator("#recmas-when").inner_text(), "the past")
     newcomer.press("Step")
     newcomer.until(lambda: "Planner made thought 1" in newcomer.status, "the first step")

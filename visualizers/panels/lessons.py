@@ -284,7 +284,7 @@ _SIGNAL = Lesson(
                 Act("clear", "#recmas-t-form [name='windows']"),  # else the loss begins low, with the last transfers
                 Act("clear", "#recmas-t-form [name='grow']"),
                 Act("press", "#recmas-t-start"),
-                Act("wait", "#recmas-t-pause:enabled"),
+                Act("wait", "#recmas-t-pause:enabled, #recmas-t-use:enabled"),
             ),
             "#recmas-t-credit .recmas-heat", Run(course=COURSE), "training", "start", "#recmas-t-left", "train", 240,
         ),
