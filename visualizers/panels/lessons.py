@@ -290,8 +290,10 @@ _SIGNAL = Lesson(
         ),
         Step("loss", show="#recmas-t-left", tab="train"),
         Step("gradient", show="#recmas-t-credit", tab="train"),
-        Step("end", (Act("wait", "#recmas-train:has(#recmas-t-pause:disabled)"),), _TRAINED, Run(course=COURSE), "training", "end",
-             "#recmas-t-meters", "train", 600),
+        Step(
+            "end", (Act("wait", "#recmas-train:has(#recmas-t-pause:disabled)"),),
+            _TRAINED, Run(course=COURSE), "training", "end", "#recmas-t-meters", "train", 600,
+        ),
     ),
     Quiz(("planner_critic", "critic_solver", "solver_planner"), _from("end_strongest"), "#recmas-t-credit", "train"),
 )  # fmt: skip
