@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import gradio as gr
 
 from recmas_core.errors import BadInput
-from visualizers.panels.api import as_gradio_errors
+from visualizers.panels.api import Asked, as_gradio_errors
 from visualizers.panels.choices import Choices, whole
 from visualizers.panels.entry import Entry
 from visualizers.panels.session import Job
@@ -22,7 +20,7 @@ class InfluenceApi:
     """
 
     def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+        self._asked = Asked(shelf)
 
     def register(self) -> None:
         """Add the endpoints to the page that is being built."""
@@ -118,14 +116,8 @@ class InfluenceApi:
             }  # fmt: skip
 
     def _job(self, choices: Choices, system: str, agents: dict[str, str] | None) -> tuple[Entry, Job]:
-        if not isinstance(system, str):
-            raise BadInput("system", f"is {str(system)[:40]!r}", "Give the name of one, or nothing.")
-        lineup = self._shelf.catalogue.lineup(system or self._shelf.first.system, agents)
-        entry = self._shelf.entry(lineup)
+        entry, job = self._asked.job(choices, system, agents)
         if entry.borrowed is not None:
             todo = "Ask for an embedded system, or run the page where there is a GPU of its own."
             raise BadInput("this system", "borrows a GPU for each run and not for longer", todo)
-        if choices.thoughts is None:
-            choices = replace(choices, thoughts=self._shelf.catalogue.thoughts(lineup))
-        return entry, choices.job(entry.system)
-
+        return entry, job
