@@ -68,7 +68,7 @@ def test_start_moves_the_loss_pause_holds_it_and_undo_goes_back(trainer: Trainer
     assert trainer.page.locator("#recmas-t-credit .recmas-heat").count() == 2  # one round: no feedback
     trainer.press("Pause")
     trainer.until(lambda: trainer.status.startswith("Paused"), "the pause")
-    trainer.until(lambda: trainer.page.locator(".recmas-figure-map .main-svg").count(), "the map of before and after")
+    trainer.until(lambda: trainer.page.locator(".recmas-figure-before .main-svg").count(), "the map before and after")
     held = trainer.meter("Step")
     trainer.page.get_by_role("radio", name="Solver", exact=True).check()
     trainer.until(lambda: "Solver" in trainer.page.locator("#recmas-t-caption").inner_text(), "another map")

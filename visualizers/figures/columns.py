@@ -37,11 +37,11 @@ class ColumnTurn:
 def column_html(title: str, about: str, meters: Sequence[Meter], turns: Sequence[ColumnTurn]) -> str:
     """A column: a heading, what it shows, its numbers, and its turns."""
     rounds = "".join(
-        f'<div class="recmas-column-round"><h5>{escape(heading)}</h5>{"".join(_turn(turn) for turn in group)}</div>'
+        f'<div class="recmas-column-round"><h4>{escape(heading)}</h4>{"".join(_turn(turn) for turn in group)}</div>'
         for heading, group in groupby(turns, key=lambda turn: turn.heading)
     )
     return (
-        f'<section class="recmas-column" aria-label="{escape(title)}"><h4>{escape(title)}</h4>'
+        f'<section class="recmas-column" aria-label="{escape(title)}"><h3>{escape(title)}</h3>'
         f'<p class="recmas-hint">{escape(about)}</p>{meters_html(meters)}'
         f'<div class="recmas-column-turns">{rounds}</div></section>'
     )

@@ -8,6 +8,7 @@ from html import escape
 import gradio as gr
 
 from visualizers.panels.compare_columns import empty_html
+from visualizers.panels.figure_box import figure_box
 from visualizers.panels.layout import html
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
@@ -45,7 +46,7 @@ def comparing(shell: Shell, words: Words) -> Comparing:
     """The tab: one question in three columns, and below it a sample."""
     with gr.Column(elem_id="recmas-compare", elem_classes="recmas-tab"):
         with gr.Column(elem_id="recmas-c-question"):
-            html(f'<h2 class="recmas-h2">{escape(words("compare.question.title"))}</h2>')
+            html(f'<h2 class="recmas-title">{escape(words("compare.question.title"))}</h2>')
             which = html(f'<p class="recmas-hint">{escape(words("compare.question.which_none"))}</p>', "c-which")
             with gr.Row(elem_classes="recmas-buttons"):
                 run = gr.Button(words("compare.question.run"), elem_id="recmas-c-run", variant="primary")
@@ -57,7 +58,7 @@ def comparing(shell: Shell, words: Words) -> Comparing:
                 )
             html(f'<p class="recmas-hint">{escape(words("compare.question.caption"))}</p>', "c-how")
         with gr.Column(elem_id="recmas-c-sample"):
-            html(f'<h2 class="recmas-h2">{escape(words("compare.survey.title"))}</h2>')
+            html(f'<h2 class="recmas-title">{escape(words("compare.survey.title"))}</h2>')
             with gr.Row(elem_id="recmas-c-form"):
                 size = gr.Radio(
                     list(SIZES), value=SIZES[0], label=words("compare.survey.size"), elem_id="recmas-c-size"
@@ -70,11 +71,7 @@ def comparing(shell: Shell, words: Words) -> Comparing:
                 status = html(status_html(says(words, SurveyMoment())), "c-status")
             with gr.Row(elem_id="recmas-c-found"):
                 with gr.Column(elem_id="recmas-c-left", min_width=280):
-                    box = f'<div class="recmas-figure recmas-figure-rounds" data-plotly="{escape(shell.plotly)}"></div>'
-                    figure = html(
-                        "", "c-figure", head=shell.head, html_template=box,
-                        js_on_load="recmas.figure(element, props, watch);",
-                    )  # fmt: skip
+                    figure = figure_box("c-figure", "rounds", shell, words)
                     caption = html("", "c-caption")
                 with gr.Column(elem_id="recmas-c-right", min_width=280):
                     table = html(measured_html(words, None), "c-table")

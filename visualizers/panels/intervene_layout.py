@@ -7,6 +7,7 @@ from html import escape
 
 import gradio as gr
 
+from visualizers.panels.figure_box import figure_box
 from visualizers.panels.layout import html
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
@@ -52,7 +53,7 @@ def intervening(shell: Shell, words: Words) -> Intervening:
             with gr.Row(elem_id="recmas-i-main"):
                 with gr.Column(elem_id="recmas-i-left", min_width=260):
                     form, sent, go, stop = _change(shell, words)
-                    html(f'<h3 class="recmas-h3">{escape(words("intervene.kept.title"))}</h3>')
+                    html(f'<h2 class="recmas-heading">{escape(words("intervene.kept.title"))}</h2>')
                     kept = _fields("i-kept", shell, "branch")
                     forget = gr.Button(
                         words("intervene.buttons.forget"), elem_id="recmas-i-forget", size="sm", interactive=False
@@ -63,28 +64,22 @@ def intervening(shell: Shell, words: Words) -> Intervening:
                         turns = html("", "i-turns")
                         with gr.Column(elem_id="recmas-i-mapbox", min_width=260):
                             map_of = _fields("i-map-of", shell, "imap")
-                            picture = figure("i-map", "branch", shell)
+                            picture = figure_box("i-map", "branch", shell, words)
                             caption = html("", "i-caption")
-            influence, patch, layers, settle, curves = _experiments(shell)
+            influence, patch, layers, settle, curves = _experiments(shell, words)
     return Intervening(
         status, empty, here, strip, form, sent, go, stop, outcome, turns, map_of, picture, caption, kept, forget,
         influence, patch, layers, settle, curves,
     )  # fmt: skip
 
 
-def figure(name: str, kind: str, shell: Shell) -> gr.HTML:
-    """A plotly figure to look at."""
-    box = f'<div class="recmas-figure recmas-figure-{kind}" data-plotly="{escape(shell.plotly)}"></div>'
-    return html("", name, head=shell.head, html_template=box, js_on_load="recmas.figure(element, props, watch);")
-
-
-def _experiments(shell: Shell) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
+def _experiments(shell: Shell, words: Words) -> tuple[gr.HTML, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
     with gr.Row(elem_classes="recmas-i-pair"):
         weighing = "recmas.piece(element, trigger, watch, 'pick'); recmas.fields(element, trigger, watch, 'weigh');"
         influence = html("", "i-influence", js_on_load=weighing, head=shell.head)
         with gr.Column(elem_id="recmas-i-settlebox", min_width=260):
             settle = _fields("i-settle", shell, "longer", "halt")
-            curves = figure("i-curves", "settle", shell)
+            curves = figure_box("i-curves", "settle", shell, words)
     with gr.Row(elem_classes="recmas-i-pair"):
         patch = _fields("i-patch", shell, "draw", "once", "many", "halt")
         layers = _fields("i-layers", shell, "read")

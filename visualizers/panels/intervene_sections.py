@@ -82,7 +82,7 @@ def sections(
 def _section(name: str, words: Words, controls: str, found: str) -> str:
     title, about = words(f"intervene.{name}.title"), words(f"intervene.{name}.about")
     return (
-        f'<h3 class="recmas-h3">{escape(title)}</h3><p class="recmas-hint">{escape(about)}</p>{controls}'
+        f'<h2 class="recmas-heading">{escape(title)}</h2><p class="recmas-hint">{escape(about)}</p>{controls}'
         f'<div class="recmas-i-found">{found}</div>'
     )
 

@@ -160,7 +160,7 @@ def _card(
     thoughts = words.count("intervene.outcome.thoughts", len(trace.thoughts))
     about = f'<p class="recmas-i-change">{escape(said)}</p>' if said else ""
     return (
-        f'<div class="recmas-i-card{tone}" data-card="{kind}"><h4>{escape(title)}</h4>'
+        f'<div class="recmas-i-card{tone}" data-card="{kind}"><h3>{escape(title)}</h3>'
         f'<p class="recmas-i-answer">{escape(answer)}</p><p class="recmas-i-verdict">{escape(verdict)}</p>'
         f'<p class="recmas-hint">{escape(tokens)} · {escape(thoughts)}</p>{about}</div>'
     )

@@ -201,7 +201,7 @@ def showing(catalogue: Catalogue, lineup: Lineup, shell: Shell, words: Words) ->
                     speech = html("", "speech")
             with gr.Column(elem_id="recmas-reads"):
                 explained = terms(words, "slot", "transfer")
-                html(f'<h3 class="recmas-h3">{escape(words("explore.prompt.title"))} {explained}</h3>')
+                html(f'<h2 class="recmas-heading">{escape(words("explore.prompt.title"))} {explained}</h2>')
                 prompt = html(render.prompt(empty), "prompt")
     strip = piece(render.strip(empty, None), "strip")
     with gr.Row(elem_id="recmas-time"):

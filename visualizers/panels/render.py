@@ -194,7 +194,7 @@ def detail(view: Scene, notes: Notes | None) -> str:
     who = view.title(thought.role)
     name = words("explore.detail.thought", who=who, round=thought.round, thought=thought.step + 1)
     return (
-        f'<div class="recmas-detail" data-turn="{thought.turn}" data-step="{thought.step}"><h4>{escape(name)}</h4><dl>'
+        f'<div class="recmas-detail" data-turn="{thought.turn}" data-step="{thought.step}"><h3>{escape(name)}</h3><dl>'
         f'<dt>{escape(words("explore.detail.next"))} · {term(words, "lens")}</dt>'
         f"<dd>{words_html(notes.says(thought), percent=True)}</dd>"
         f'<dt>{escape(words("explore.detail.nearest"))}</dt>'

@@ -39,7 +39,7 @@ class ShareParts:
 def share_parts(words: Words, shell: Shell) -> ShareParts:
     """Add the components to the page that is being built."""
     with gr.Column(elem_id="recmas-share"):
-        html(f'<h3 class="recmas-h3">{escape(words("share.title"))}</h3>')
+        html(f'<h2 class="recmas-heading">{escape(words("share.title"))}</h2>')
         with gr.Row(elem_classes="recmas-buttons"):
             link = _button(words("share.buttons.link"), "link")
             trace = _button(words("share.buttons.trace"), "trace")

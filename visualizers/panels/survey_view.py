@@ -108,7 +108,7 @@ def measured_html(words: Words, found: Survey | None) -> str:
     """Costs and ratios as measured here, with the paper's beside them in their own column."""
     here = "" if found is None or not found.outcomes else f"{_costs(words, found)}{_ratios(words, found)}"
     empty = f'<p class="recmas-empty">{escape(words("compare.survey.empty"))}</p>'
-    return f'<h3 class="recmas-h3">{escape(words("compare.here.title"))}</h3>{here or empty}'
+    return f'<h3 class="recmas-heading">{escape(words("compare.here.title"))}</h3>{here or empty}'
 
 
 def _costs(words: Words, found: Survey) -> str:
@@ -190,4 +190,4 @@ def reported_html(words: Words) -> str:
     listed = "".join(f"<li>{escape(item)}</li>" for item in items)
     said = words("compare.paper.caption", source=SOURCE)
     title = escape(words("compare.paper.title"))
-    return f'<h3 class="recmas-h3">{title}</h3><ul>{listed}</ul><p class="recmas-hint">{escape(said)}</p>'
+    return f'<h3 class="recmas-heading">{title}</h3><ul>{listed}</ul><p class="recmas-hint">{escape(said)}</p>'

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from visualizers.panels.figure_box import figure_box
 from visualizers.panels.glossary import terms
 from visualizers.panels.layout import html
 from visualizers.panels.questions import SUFFIXES
@@ -77,7 +78,7 @@ def training(shell: Shell, words: Words) -> Training:
             meters = html("", "t-meters")
             with gr.Row(elem_id="recmas-t-middle"):
                 with gr.Column(elem_id="recmas-t-left", min_width=280):
-                    curves = _figure("t-curves", "curves", shell)
+                    curves = figure_box("t-curves", "curves", shell, words)
                 with gr.Column(elem_id="recmas-t-right", min_width=240):
                     with gr.Column(elem_id="recmas-t-signal"):
                         _heading(f"{words('train.headings.credit')} {terms(words, 'outer', 'round')}")
@@ -93,7 +94,7 @@ def training(shell: Shell, words: Words) -> Training:
                             js_on_load="recmas.fields(element, trigger, watch, 'agent', 'seen');",
                         )  # fmt: skip
                         draw = _button(words("train.buttons.draw"), "draw", size="sm", min_width=70)
-                    picture = _figure("t-map", "map", shell)
+                    picture = figure_box("t-map", "before", shell, words)
                     caption = html(f'<p class="recmas-hint">{words("train.hints.map")}</p>', "t-caption")
                 with gr.Column(elem_id="recmas-t-results", min_width=240):
                     _heading(words("train.headings.results"))
@@ -122,9 +123,4 @@ def _button(text: str, name: str, **options: Any) -> gr.Button:
 
 
 def _heading(text: str) -> None:
-    html(f'<h3 class="recmas-h3">{text}</h3>')
-
-
-def _figure(name: str, kind: str, shell: Shell) -> gr.HTML:
-    box = f'<div class="recmas-figure recmas-figure-{kind}" data-plotly="{escape(shell.plotly)}"></div>'
-    return html("", name, head=shell.head, html_template=box, js_on_load="recmas.figure(element, props, watch);")
+    html(f'<h2 class="recmas-heading">{text}</h2>')
