@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
 from english import ENGLISH
+from test_run import assert_same
 from tiny import tiny_pattern_system
 
 import recmas_core as rm
 from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.intervene_branching import Branching
+from visualizers.panels.intervene_change import Change
 from visualizers.panels.intervene_handlers import Intervene
+from visualizers.panels.intervene_share import ShareBranch
 from visualizers.panels.intervene_view import OUTPUTS
+from visualizers.panels.share_link import read_link
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.visitors import Visitor, Visitors
 
@@ -41,6 +48,8 @@ class Page:
         self.visitors = Visitors(shelf.board)
         self.explore = Explore(shelf, self.visitors, ENGLISH)
         self.intervene = Intervene(shelf, self.visitors, ENGLISH)
+        self.branching = Branching(self.intervene)
+        self.sharing = ShareBranch(self.intervene, shelf.catalogue)
         self.system = shelf.entry(shelf.first).system
         self.request: Any = gr.Request(session_hash="visitor")
         self.shown: dict[str, Any] = {}
@@ -68,7 +77,7 @@ class Page:
             self.take(outputs)
 
     def run_on(self, **form: Any) -> None:
-        for outputs in self.intervene.run_on(self.request, json.dumps({"kind": "zero", "which": "all", **form})):
+        for outputs in self.branching.run_on(self.request, json.dumps({"kind": "zero", "which": "all", **form})):
             self.take(outputs)
 
     def pick(self, turn: int, step: int = -1) -> None:
@@ -143,6 +152,51 @@ def test_a_branch_is_the_engines_own_and_stands_beside_the_run(page: Page) -> No
     assert "Hollow" in page.shown["caption"]
 
 
+def test_a_shared_branch_is_the_same_for_whoever_opens_its_link(shelf: Shelf, page: Page) -> None:
+    page.here()
+    page.pick(1, step=1)
+    page.run_on(kind="set", which="some", text="s1 = 3", **{"thought-1": True})
+    query = unescape(page.sharing.link(page.request).split('data-query="')[1].split('"')[0])
+    linked = read_link(parse_qsl(query), shelf.catalogue)
+    assert linked is not None
+    assert linked.change == Change(1, "set", positions=(1,), text="s1 = 3")
+    other = Page(shelf)
+    other.here()
+    other.visitor.intervening.plan(linked.change)
+    for tabs, *outputs in other.branching.arrived(other.request):
+        assert tabs == gr.skip() or tabs.selected == "intervene"
+        other.take(outputs)
+    mine, theirs = (one.visitor.intervening.moment.branch for one in (page, other))
+    assert_same(mine.trace, theirs.trace)  # type: ignore[union-attr]
+    assert 'value="s1 = 3"' in other.shown["form"]
+    assert 'data-turn-chosen="1"' in other.shown["form"]
+    again = list(other.branching.arrived(other.request))  # it is made once
+    assert again == [tuple(gr.skip() for _ in range(len(OUTPUTS) + 1))]
+
+
+def test_a_branch_is_downloaded_as_a_trace(page: Page) -> None:
+    page.here()
+    page.run_on(kind="noise", strength="2")
+    file, note = page.sharing.trace(page.request)
+    assert "branch-1.npz" in note
+    assert_same(rm.Trace.load(file["value"]), page.visitor.intervening.moment.branch.trace)  # type: ignore[union-attr]
+
+
+def test_without_a_branch_there_is_nothing_to_share(page: Page) -> None:
+    page.here()
+    assert "branch is not there yet" in page.sharing.link(page.request)
+    assert page.sharing.trace(page.request)[0]["value"] is None
+
+
+def test_a_planned_change_that_does_not_fit_is_said(page: Page) -> None:
+    page.here()
+    page.visitor.intervening.plan(Change(9, "zero"))
+    for _, *outputs in page.branching.arrived(page.request):
+        page.take(outputs)
+    assert "sends nothing" in page.shown["status"]
+    assert not page.visitor.intervening.moment.branches
+
+
 def test_the_answering_turn_cannot_be_chosen(page: Page) -> None:
     page.here()
     page.pick(3)
@@ -175,7 +229,7 @@ def test_errors_stand_in_the_status_line_and_the_tab_lives_on(page: Page) -> Non
 
 def test_stop_ends_a_branch_and_what_was_begun_is_not_kept(page: Page) -> None:
     page.here()
-    drawings = page.intervene.run_on(page.request, json.dumps({"kind": "zero"}))
+    drawings = page.branching.run_on(page.request, json.dumps({"kind": "zero"}))
     page.take(next(drawings))
     assert page.shown["stop"] is True
     stopping = threading.Thread(target=lambda: page.intervene.stop(page.request, ""))

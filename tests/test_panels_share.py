@@ -31,6 +31,7 @@ from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.first import FILE, Firsts, make_first
 from visualizers.panels.first import main as make_firsts
+from visualizers.panels.intervene_change import Change
 from visualizers.panels.share_handlers import Share
 from visualizers.panels.shared_file import MOST_MB
 from visualizers.panels.shelf import Shelf
@@ -143,6 +144,13 @@ def test_pressing_on_after_a_link_with_changes_goes_on_with_it(page: Page, shelf
     assert page.trace.config.edits[0].kind == "zero"
     plain = shelf.entry(page.visitor.lineup).system.solve(QUESTION, rounds=2, latent_steps=3)
     assert not np.array_equal(page.trace.turns[1].thoughts, plain.turns[1].thoughts)
+
+
+def test_a_link_to_a_branch_hands_its_change_on_once_the_run_is_there(page: Page) -> None:
+    page.arrive("question=start+7+s1+%2B+3&rounds=2&change=1:noise:2.0:at-0")
+    assert page.trace.answer
+    assert page.visitor.intervening.planned() == Change(1, "noise", positions=(0,), amount=2.0)
+    assert page.visitor.intervening.planned() is None
 
 
 def test_an_address_that_asks_for_nothing_changes_nothing(page: Page) -> None:

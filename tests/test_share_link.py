@@ -12,6 +12,7 @@ import recmas_core as rm
 from recmas_core.runconfig import Decoding
 from visualizers.panels.catalogue import Catalogue, Lineup, read_catalogue
 from visualizers.panels.choices import Choices
+from visualizers.panels.intervene_change import Change
 from visualizers.panels.session import Job
 from visualizers.panels.share_link import LONGEST, link_query, read_link
 
@@ -67,6 +68,22 @@ def test_changes_of_what_is_sent_are_carried(catalogue: Catalogue, embedded: rm.
     assert_same_run(embedded, config, again.config)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change(0, "zero", positions=(0, 2), receiver="critic"), Change(1, "noise", amount=2.5),
+        Change(2, "scale", amount=-1e-7), Change(3, "swap", text="start 2 s1 + 1"), Change(0, "cut"),
+        Change(1, "set", positions=(1,), text="a: b, c & d"),
+    ],
+)  # fmt: skip
+def test_a_change_made_afterwards_is_carried(change: Change, catalogue: Catalogue, embedded: rm.System) -> None:
+    job = made(embedded)
+    query = link_query(catalogue, catalogue.lineup("sequential"), job, USUAL, change)
+    linked = opened(query, catalogue)
+    assert linked.change == change
+    assert linked.job(embedded).same_as(job)
+
+
 def test_another_way_of_speaking_is_carried(catalogue: Catalogue, embedded: rm.System) -> None:
     config = embedded.config(QUESTION, rounds=1, latent_steps=3, temperature=0.7, top_p=0.9, max_new_tokens=5, seed=4)
     query = link_query(catalogue, catalogue.lineup("sequential"), Job(config, None, QUESTION), embedded.decoding)
@@ -105,6 +122,9 @@ def test_a_link_may_name_a_system_alone(catalogue: Catalogue) -> None:
         "thoughts=81", "seed=-1", "seed=99999999999999999999", "mode=voice", "tools=maybe",
         "edits=zero", "edits=0:swap", "edits=0:set:1", "edits=0:scale:nan", "edits=0:zero:at-x", "edits=0:zero:at-99",
         "edits=0:zero:what", "edits=" + ",".join(["0:zero"] * 41), "temperature=inf", "tokens=0", "top_p=x",
+        "change=0:zero", "question=x&change=zero", "question=x&change=0:cut:1", "question=x&change=0:noise",
+        "question=x&change=0:noise:11", "question=x&change=0:set", "question=x&change=0:zero&put=words",
+        "question=x&change=0:steal", "question=x&change=0:set&put=" + "x" * 2001,
     ],
 )  # fmt: skip
 def test_bad_and_foreign_values_are_refused_in_words(query: str, catalogue: Catalogue) -> None:

@@ -127,6 +127,27 @@ def test_each_kind_of_change_makes_the_engines_own_branch(
     tab.until(lambda: tab.branches == 0, "the branches to be forgotten")
 
 
+def test_the_link_of_a_branch_opens_it_beside_its_run(
+    tab: Intervener, visit: VisitMaker, embedded: rm.System, run: rm.Trace
+) -> None:
+    tab.pick(1)
+    assert tab.run_on("scale", factor="-3")
+    tab.page.click("#recmas-i-link")
+    field = tab.page.locator("#recmas-i-said input")
+    tab.until(lambda: field.count() and "?" in field.input_value(), "the link")
+    link = field.input_value()
+    assert link.startswith(tab.page.url.split("?")[0])
+    other = visit()
+    other.page.goto(link)
+    other.page.wait_for_selector("#recmas-i-kept")
+    other.until(lambda: other.page.locator("#recmas-i-kept .recmas-i-branch").count() == 1, "the branch")
+    branch = embedded.drain(run.fork(1, edits=(rm.Edit(1, "scale", value=-3.0),)))
+    for card, trace in (("run", run), ("branch", branch)):
+        shown = other.page.locator(f"#recmas-i-outcome [data-card={card}] .recmas-i-answer")
+        assert shown.inner_text().strip() == trace.answer
+    assert other.page.locator("#recmas-i-form [name=factor]").input_value() == "-3"
+
+
 def test_the_table_of_influence_is_the_engines_and_its_cells_choose_a_thought(
     tab: Intervener, embedded: rm.System, run: rm.Trace
 ) -> None:

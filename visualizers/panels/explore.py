@@ -37,6 +37,7 @@ class ExplorePage:
         go_on: Given such an event, sees to what comes once the agents are loaded.
         more: The components that open further systems; None where this server opens none.
         opening: Their handlers.
+        arrived: The event after which the run that the page's address asks for is there.
     """
 
     left: Choosing
@@ -46,6 +47,7 @@ class ExplorePage:
     go_on: Callable[[Any], None]
     more: OpenParts | None
     opening: Opening
+    arrived: Any
 
 
 def build_explore(
@@ -90,13 +92,11 @@ def build_explore(
     _wire_view(stage, handlers, common)
     choose = Choose(shelf, handlers)
     everything, go_on = _wire_choices(demo, left, stage, choose, handlers, common)
-    page = ExplorePage(
-        left, choose, everything, handlers.in_order, go_on, more,
-        Opening(shelf, handlers, choose, allowance, first, words),
-    )  # fmt: skip
-    _wire_opening(demo, page)
-    wire_share(demo, sharing, left.mode, Share(handlers, choose, words), everything, go_on)
-    return page
+    opening = Opening(shelf, handlers, choose, allowance, first, words)
+    if more is not None:
+        _wire_opening(demo, more, opening, everything, go_on)
+    arrived = wire_share(demo, sharing, left.mode, Share(handlers, choose, words), everything, go_on)
+    return ExplorePage(left, choose, everything, handlers.in_order, go_on, more, opening, arrived)
 
 
 def _wire_run(
@@ -166,15 +166,14 @@ def _wire_choices(
     return everything, go_on
 
 
-def _wire_opening(demo: gr.Blocks, page: ExplorePage) -> None:
-    parts, opening, everything = page.more, page.opening, page.everything
-    if parts is None:
-        return
+def _wire_opening(
+    demo: gr.Blocks, parts: OpenParts, opening: Opening, everything: dict[str, Any], go_on: Callable[[Any], None]
+) -> None:
     common: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
     for part in (parts.what, parts.task, parts.device, parts.weights):
         part.input(opening.look, parts.form, [parts.outlook, parts.task, *parts.agents], **common)
     showing = everything | {"outputs": [parts.progress, *everything["outputs"]]}
-    page.go_on(parts.open.click(opening.open, **showing | {"inputs": [*parts.form, *everything["inputs"]]}))
+    go_on(parts.open.click(opening.open, **showing | {"inputs": [*parts.form, *everything["inputs"]]}))
     if opening.first is not None:
-        page.go_on(demo.load(opening.open_first, **showing))
+        go_on(demo.load(opening.open_first, **showing))
     parts.stop.click(opening.stop, None, parts.progress, **common | {"queue": False})

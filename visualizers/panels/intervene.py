@@ -7,10 +7,13 @@ from typing import Any
 import gradio as gr
 
 from visualizers.panels.explore import LIMIT, ExplorePage
+from visualizers.panels.intervene_branching import Branching
 from visualizers.panels.intervene_experiments import Experiments
 from visualizers.panels.intervene_handlers import Intervene
-from visualizers.panels.intervene_layout import intervening
+from visualizers.panels.intervene_layout import SharingBranch, intervening
+from visualizers.panels.intervene_share import ShareBranch
 from visualizers.panels.intervene_view import OUTPUTS
+from visualizers.panels.share import copied, saved
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import Controls
 
@@ -36,9 +39,9 @@ def build_intervene(
     }  # fmt: skip
     common = private | {"inputs": parts.sent, "outputs": drawing, "js": _GATHER}
     tab.select(handlers.look, **common | {"concurrency_limit": None})
-    experiments = Experiments(handlers)
+    experiments, branching = Experiments(handlers), Branching(handlers)
     for event, work in (
-        (parts.go.click, handlers.run_on), (parts.influence.weigh, experiments.weigh),
+        (parts.go.click, branching.run_on), (parts.influence.weigh, experiments.weigh),
         (parts.patch.once, experiments.patch), (parts.patch.many, experiments.patch_many),
         (parts.layers.read, experiments.layers), (parts.settle.longer, experiments.settle),
     ):  # fmt: skip
@@ -57,3 +60,15 @@ def build_intervene(
 
     made = parts.here.click(handlers.here, explore.everything["inputs"], drawing, **private)
     made.then(explore.in_order(explored), **explore.everything)
+    explore.arrived.then(branching.arrived, None, [tabs, *drawing], **private)
+    _wire_share(parts.share, ShareBranch(handlers, handlers.catalogue))
+
+
+def _wire_share(parts: SharingBranch, sharing: ShareBranch) -> None:
+    private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT}
+    parts.link.click(sharing.link, None, parts.said, **private).then(
+        None, None, None, js=copied("recmas-i-said"), api_visibility="private"
+    )
+    parts.trace.click(sharing.trace, None, [parts.file, parts.said], **private).then(
+        None, None, None, js=saved("recmas-i-file"), api_visibility="private"
+    )

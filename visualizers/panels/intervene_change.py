@@ -138,6 +138,18 @@ def change_of(filled: Filled, turn: int | None, pattern: Pattern, config: RunCon
     return change
 
 
+def filled_as(change: Change, before: Filled) -> Filled:
+    """The form that asks for a change."""
+    known, some = KINDS[change.kind], change.positions is not None
+    values = {"kind": change.kind, "which": "some" if some else "all", "receiver": change.receiver or ""}
+    if known.amount:
+        values[known.amount] = f"{change.amount:g}"
+    if known.text:
+        values[known.text] = change.text
+    ticked = frozenset(change.positions or ()) if some else None
+    return replace(before, **values, ticked=ticked)
+
+
 def check_change(change: Change, pattern: Pattern, config: RunConfig) -> None:
     """Refuse a change that does not fit a run.
 

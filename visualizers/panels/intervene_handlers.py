@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from recmas_core.errors import BadInput
-from recmas_core.records import RunConfig, Trace, TurnDone
-from visualizers.panels.beats import beat_over, whole_run
+from visualizers.panels.beats import whole_run
 from visualizers.panels.belongings import VisitorShelf
+from visualizers.panels.catalogue import Catalogue
 from visualizers.panels.contrast import can_compare, compare
 from visualizers.panels.entry import Entry
-from visualizers.panels.intervene_change import Change, change_of, donor_config, edits_of, read_filled
+from visualizers.panels.intervene_change import read_filled
 from visualizers.panels.intervene_drawing import Drawings
-from visualizers.panels.intervene_session import BRANCH, InterveneSession, Origin
+from visualizers.panels.intervene_session import InterveneSession, Origin
 from visualizers.panels.intervene_view import OUTPUTS, IntervenePanels, empty_panels, intervene_panels
 from visualizers.panels.offers import Lineup
 from visualizers.panels.pen import in_order
@@ -28,7 +28,7 @@ from visualizers.panels.visitors import Visitor, Visitors
 from visualizers.words import Words
 
 DRAWN_EVERY = 0.12  # seconds between two drawings of what goes on
-_STATUS = OUTPUTS.index("status")
+STATUS = OUTPUTS.index("status")
 Outputs = tuple[Any, ...]
 
 
@@ -43,6 +43,11 @@ class Intervene:
 
     def __init__(self, shelf: Shelf, visitors: Visitors, words: Words) -> None:
         self._shelf, self._visitors, self.words = shelf, visitors, words
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What everybody is offered."""
+        return self._shelf.catalogue
 
     def visitor(self, request: gr.Request) -> Visitor:
         """Whose request it is."""
@@ -144,28 +149,6 @@ class Intervene:
 
         return self._then(request, sent, end)
 
-    def run_on(self, request: gr.Request, sent: Any) -> Iterator[Outputs]:
-        """Make the change that the form asks for, and run on from there."""
-        visitor = self.visitor(request)
-        session = visitor.intervening
-        epoch: int | None = None
-        try:
-            filled = read_filled(sent)
-            session.fill(filled)
-            origin, entry = self.taken(visitor)
-            change = change_of(filled, session.moment.turn, entry.system.pattern, origin.trace.config)
-            turns = len(origin.trace.turns)
-            epoch = session.begin(BRANCH, turns)
-            yield from self._branch(visitor, epoch, origin, entry, change)
-        except GeneratorExit:
-            self.leave(request)
-            raise
-        except Exception as error:
-            message = say_error(error, self.words)
-            if epoch is None or session.stop(epoch):
-                session.say(message, bad=True)
-        yield from self.last(visitor)
-
     def taken(self, visitor: Visitor) -> tuple[Origin, Entry]:
         """The run to work upon and its system.
 
@@ -211,53 +194,7 @@ class Intervene:
     def said(self, message: str) -> Outputs:
         """Outputs that change the status line alone, with an error."""
         line = status_html(message, error=True)
-        return tuple(line if i == _STATUS else gr.skip() for i in range(len(OUTPUTS)))
-
-    def _branch(
-        self, visitor: Visitor, epoch: int, origin: Origin, entry: Entry, change: Change
-    ) -> Iterator[Outputs]:
-        session, system, run = visitor.intervening, entry.system, origin.trace
-        config = donor_config(change, system, run.config)
-        donor = None
-        if config is not None:
-            donor = yield from self._donor(visitor, epoch, entry, config)
-            if donor is None:
-                return
-        edits = edits_of(change, system, run.config, donor)
-        trace = run.fork(change.turn, edits=edits)
-        live = entry.resume(run, change.turn, edits)
-        due, drawings = 0.0, self.drawings(visitor)
-        try:
-            for event in live:
-                trace = trace.append(event)
-                if not session.goes_on(epoch):
-                    return
-                if time.monotonic() < due or not beat_over(trace, event):
-                    continue
-                session.grow(epoch, change, trace)
-                session.progress(epoch, len(trace.turns), len(run.turns))
-                yield from drawings.next()
-                due = time.monotonic() + DRAWN_EVERY
-        finally:
-            live.close()
-        session.keep(epoch, change, trace)
-
-    def _donor(
-        self, visitor: Visitor, epoch: int, entry: Entry, config: RunConfig
-    ) -> Generator[Outputs, None, Trace | None]:
-        """The run of the other question; None if nobody wants it any more."""
-        trace, live = Trace(config, entry.system.pattern.name), entry.start(config)
-        line = status_html(self.words("intervene.says.donor", question=config.question))
-        with visitor.intervening_pen:
-            yield tuple(line if i == _STATUS else gr.skip() for i in range(len(OUTPUTS)))
-        try:
-            for event in live:
-                trace = trace.append(event)
-                if isinstance(event, TurnDone) and not visitor.intervening.goes_on(epoch):
-                    return None
-        finally:
-            live.close()
-        return trace
+        return tuple(line if i == STATUS else gr.skip() for i in range(len(OUTPUTS)))
 
     def _then(self, request: gr.Request, sent: Any, change: Callable[[InterveneSession], None]) -> Outputs:
         """Keep what is typed, change the session, draw the tab."""

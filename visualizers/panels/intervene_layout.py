@@ -15,6 +15,16 @@ from visualizers.words import Words
 
 
 @dataclass(frozen=True)
+class SharingBranch:
+    """The components that share the branch looked at."""
+
+    link: gr.Button
+    trace: gr.Button
+    file: gr.DownloadButton
+    said: gr.HTML
+
+
+@dataclass(frozen=True)
 class Intervening:
     """The components. Those named as the fields of `IntervenePanels` are outputs of every handler that draws."""
 
@@ -38,6 +48,7 @@ class Intervening:
     layers: gr.HTML
     settle: gr.HTML
     curves: gr.HTML
+    share: SharingBranch
 
 
 def intervening(shell: Shell, words: Words) -> Intervening:
@@ -58,6 +69,7 @@ def intervening(shell: Shell, words: Words) -> Intervening:
                     forget = gr.Button(
                         words("intervene.buttons.forget"), elem_id="recmas-i-forget", size="sm", interactive=False
                     )
+                    share = _share(shell, words)
                 with gr.Column(elem_id="recmas-i-right", min_width=280):
                     outcome = html("", "i-outcome")
                     with gr.Row(elem_id="recmas-i-both"):
@@ -69,7 +81,7 @@ def intervening(shell: Shell, words: Words) -> Intervening:
             influence, patch, layers, settle, curves = _experiments(shell, words)
     return Intervening(
         status, empty, here, strip, form, sent, go, stop, outcome, turns, map_of, picture, caption, kept, forget,
-        influence, patch, layers, settle, curves,
+        influence, patch, layers, settle, curves, share,
     )  # fmt: skip
 
 
@@ -84,6 +96,16 @@ def _experiments(shell: Shell, words: Words) -> tuple[gr.HTML, gr.HTML, gr.HTML,
         patch = _fields("i-patch", shell, "draw", "once", "many", "halt")
         layers = _fields("i-layers", shell, "read")
     return influence, patch, layers, settle, curves
+
+
+def _share(shell: Shell, words: Words) -> SharingBranch:
+    with gr.Column(elem_id="recmas-i-sharing"):
+        with gr.Row(elem_classes="recmas-buttons"):
+            link = gr.Button(words("intervene.share.link"), elem_id="recmas-i-link", size="sm", min_width=60)
+            trace = gr.Button(words("intervene.share.trace"), elem_id="recmas-i-trace", size="sm", min_width=60)
+        file = gr.DownloadButton("", elem_id="recmas-i-file", elem_classes="recmas-absent")
+        said = html("", "i-said", head=shell.head, js_on_load="recmas.copying(element);")
+    return SharingBranch(link, trace, file, said)
 
 
 def _change(shell: Shell, words: Words) -> tuple[gr.HTML, gr.Textbox, gr.Button, gr.Button]:

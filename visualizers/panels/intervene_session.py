@@ -109,6 +109,7 @@ class InterveneSession:
         self._state = threading.Lock()
         self._moment = InterveneMoment()
         self._numbers = 0
+        self._planned: Change | None = None
         self.closed = False
 
     @property
@@ -131,6 +132,17 @@ class InterveneSession:
                 self._moment = InterveneMoment(origin, lacks, filled=filled, epoch=before.epoch + 1)
                 self._numbers = 0
             return self._moment
+
+    def plan(self, change: Change | None) -> None:
+        """Keep a change that is to be made once its run is there."""
+        with self._state:
+            self._planned = change
+
+    def planned(self) -> Change | None:
+        """The change that is to be made; it is given once."""
+        with self._state:
+            change, self._planned = self._planned, None
+            return change
 
     def choose(self, turn: int, step: int | None = None) -> None:
         """Choose a turn to change, and a thought of it or all of them."""

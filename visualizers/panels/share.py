@@ -14,9 +14,17 @@ from visualizers.panels.share_handlers import Share
 from visualizers.panels.shell import Shell
 from visualizers.words import Words
 
-_SAVE = "() => { setTimeout(() => recmas.save('recmas-s-file'), 150); }"
 _WHERE = "() => location.origin + location.pathname"
-_COPY = "() => { setTimeout(() => recmas.copy('recmas-s-said'), 100); }"
+
+
+def copied(element_id: str) -> str:
+    """The script that copies what the field in an element holds, once it is drawn."""
+    return f"() => {{ setTimeout(() => recmas.copy('{element_id}'), 100); }}"
+
+
+def saved(element_id: str) -> str:
+    """The script that presses a download button, once its file is there."""
+    return f"() => {{ setTimeout(() => recmas.save('{element_id}'), 150); }}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def wire_share(
     handlers: Share,
     everything: dict[str, Any],
     go_on: Callable[[Any], None],
-) -> None:
+) -> Any:
     """Let the components do what they say, and the page open what its address asks for.
 
     Args:
@@ -79,13 +87,17 @@ def wire_share(
         handlers: The handlers.
         everything: Options of an event that draws the whole Explore tab.
         go_on: Sees to what comes once the agents are loaded.
+
+    Returns:
+        The event after which what the page's address asks for is there.
     """
     private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 32}
     opening = everything | {"outputs": [*everything["outputs"], mode, parts.said]}
-    go_on(demo.load(handlers.arrive, **opening))
+    arrived = demo.load(handlers.arrive, **opening)
+    go_on(arrived)
     go_on(parts.upload.upload(handlers.upload, **opening | {"inputs": [parts.upload, *everything["inputs"]]}))
     parts.link.click(handlers.link, None, parts.said, **private).then(
-        None, None, None, js=_COPY, api_visibility="private"
+        None, None, None, js=copied("recmas-s-said"), api_visibility="private"
     )
     parts.code.click(handlers.code, parts.address, parts.said, js=_WHERE, **private)
     for button, handler, sent in (
@@ -95,4 +107,5 @@ def wire_share(
     ):  # fmt: skip
         where: dict[str, Any] = {"inputs": parts.address, "js": _WHERE} if sent else {"inputs": None}
         pressed = button.click(handler, outputs=[parts.file, parts.said], **where, **private)
-        pressed.then(None, None, None, js=_SAVE, api_visibility="private")
+        pressed.then(None, None, None, js=saved("recmas-s-file"), api_visibility="private")
+    return arrived

@@ -15,6 +15,7 @@ from recmas_core.snippet import notebook
 from recmas_core.storage import save_trace, write_whole
 from visualizers.panels.choose_handlers import SETTING, Choose
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.link_field import hint, link_field
 from visualizers.panels.offers import Lineup
 from visualizers.panels.share_link import Linked, read_link
 from visualizers.panels.shared_file import check_filed, going_on, read_run
@@ -84,13 +85,8 @@ class Share:
         except Exception as error:
             return self._said(error)
         if run.unlinked:
-            return _hint(self._words("share.link.none", why=run.unlinked), outside=True)
-        label, about = escape(self._words("share.link.label")), escape(self._words("share.link.about"))
-        return (
-            f'<label class="recmas-copy"><span>{label}</span><input type="text" readonly data-query='
-            f'"{escape(run.query)}"></label><p class="recmas-hint" data-copied="{escape(self._words("share.copied"))}" '
-            f'data-uncopied="{escape(self._words("share.uncopied"))}" role="status">{about}</p>'
-        )
+            return hint(self._words("share.link.none", why=run.unlinked), outside=True)
+        return link_field(run.query, self._words("share.link.label"), self._words("share.link.about"), self._words)
 
     def trace(self, request: gr.Request) -> Outputs:
         """The run as npz: (file, note)."""
@@ -160,6 +156,8 @@ class Share:
         if asked is not None:
             for drawn in self._explore.run(request, *values):
                 yield (*_NOTHING, *drawn, gr.skip(), gr.skip())
+            if visitor.session.moment.finished:
+                visitor.intervening.plan(linked.change)  # the Intervene tab comes next, see `Branching.arrived`
 
     def _looked(
         self, visitor: Visitor, lineup: Lineup, controls: Controls, asked: Asked | None, mode: str, tools: bool,
@@ -170,7 +168,7 @@ class Share:
         drawn = list(self._choose.use(visitor, lineup, now, asked=asked))
         visible = any(role.tools for role in self._explore.shelf(visitor).pattern(lineup).roles)
         drawn[_TOOLS] = gr.Checkbox(tools, visible=visible)
-        return (*drawn, mode, _hint(note) if note else "")
+        return (*drawn, mode, hint(note) if note else "")
 
     def _run(self, request: gr.Request) -> SharedRun:
         visitor = self._explore.visitor(request)
@@ -186,14 +184,14 @@ class Share:
         except Exception as error:
             return gr.update(value=None), self._said(error)
         size = path.stat().st_size / 1e3
-        return gr.update(value=str(path)), _hint(self._words("share.written", name=path.name, size=f"{size:,.0f}"))
+        return gr.update(value=str(path)), hint(self._words("share.written", name=path.name, size=f"{size:,.0f}"))
 
     def _said(self, error: Exception) -> str:
-        return _hint(self._words("share.failed", why=say_error(error, self._words)), outside=True)
+        return hint(self._words("share.failed", why=say_error(error, self._words)), outside=True)
 
     def _refused(self, error: Exception) -> Outputs:
         said = self._words("share.refused", why=say_error(error, self._words))
-        return (*_NOTHING, *only_status(said, error=True), gr.skip(), _hint(said, outside=True))
+        return (*_NOTHING, *only_status(said, error=True), gr.skip(), hint(said, outside=True))
 
     @staticmethod
     def _unchanged() -> Outputs:
@@ -225,8 +223,3 @@ def _values(controls: Controls) -> Outputs:
 
 def _write(path: Path, text: str) -> None:
     write_whole(path, lambda file: file.write(text.encode("utf-8")))
-
-
-def _hint(text: str, *, outside: bool = False) -> str:
-    kind = " recmas-outside" if outside else ""
-    return f'<p class="recmas-hint{kind}" role="status">{escape(text)}</p>'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,26 +9,26 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from recmas_core.errors import BadInput
-from recmas_core.records import EDIT_KINDS, MAX_NEW_TOKENS, MAX_ROUNDS, Edit, Mode, RunConfig, check_question
+from recmas_core.records import MAX_NEW_TOKENS, MAX_ROUNDS, Edit, Mode, RunConfig, check_question
 from recmas_core.runconfig import Decoding
 from visualizers.panels.catalogue import Catalogue, Lineup
 from visualizers.panels.choices import MAX_THOUGHTS, Choices
+from visualizers.panels.intervene_change import Change
+from visualizers.panels.link_edits import NO_LINK, WHOLE, change_text, edit_text, read_change, read_edit, read_number
 from visualizers.panels.session import Job
 
 if TYPE_CHECKING:
     from recmas_core.system import System
 
 NAMES = (
-    "system", "agents", "question", "rounds", "thoughts", "seed", "mode", "tools", "edits", "temperature", "top_p",
-    "tokens",
+    "system", "agents", "question", "rounds", "thoughts", "seed", "mode", "tools", "edits", "change", "put",
+    "temperature", "top_p", "tokens",
 )  # fmt: skip
 LONGEST = 6000  # characters of a query: browsers and mail take so many
 ROUNDS, SEED = 3, 0  # what a link means that does not say
 _EMBEDDED = "embedded:"
 _SYSTEM = re.compile(r"[\w.:@-]{1,100}")  # not a path: those lie on one machine
 _EDITS = 40
-_WHOLE, _NUMBER = re.compile(r"\d{1,19}"), re.compile(r"-?\d{1,12}(\.\d{1,20})?(e-?\d{1,2})?")
-_NO_LINK = "Download the run as a trace instead: that holds everything."
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +40,7 @@ class Linked:
         asked: The question as it was typed; None to open the system alone.
         rounds, thoughts, seed, mode, tools, edits: As in `RunConfig`.
         speaking: How the agents speak, where that is not their system's own way: fields of `Decoding`.
+        change: What is then done to the run on the Intervene tab; None for nothing.
     """
 
     lineup: Lineup
@@ -52,6 +52,7 @@ class Linked:
     tools: bool = True
     edits: tuple[Edit, ...] = ()
     speaking: tuple[tuple[str, float], ...] = ()
+    change: Change | None = None
 
     def job(self, system: System) -> Job:
         """The run that the link asks for.
@@ -67,7 +68,9 @@ class Linked:
         return replace(plain, config=config)
 
 
-def link_query(catalogue: Catalogue, lineup: Lineup, job: Job, usual: Decoding) -> str:
+def link_query(
+    catalogue: Catalogue, lineup: Lineup, job: Job, usual: Decoding, change: Change | None = None
+) -> str:
     """The query of the link that opens a run again, without its "?".
 
     Args:
@@ -75,6 +78,7 @@ def link_query(catalogue: Catalogue, lineup: Lineup, job: Job, usual: Decoding) 
         lineup: Who runs it.
         job: The run.
         usual: How the system's agents speak unless a run says otherwise.
+        change: What is done to the run then: the link opens the branch beside it.
 
     Raises:
         BadInput: If a link cannot carry it: links that were trained here, systems that only this visitor has, changes
@@ -83,12 +87,12 @@ def link_query(catalogue: Catalogue, lineup: Lineup, job: Job, usual: Decoding) 
     if lineup.links:
         raise BadInput("link", "cannot carry links that were trained here", "Download the trained system, and the run.")
     if lineup.system not in catalogue.systems or not _SYSTEM.fullmatch(lineup.system):
-        raise BadInput("link", "cannot name a system that only you, or only this server, has", _NO_LINK)
+        raise BadInput("link", "cannot name a system that only you, or only this server, has", NO_LINK)
     config, own = job.config, catalogue.own(lineup.system)
     offer = catalogue.offer(lineup.system)
     others = [(role, key) for role, key in lineup.agents if not offer.cast or key != own[role]]
     if any(not key.startswith(_EMBEDDED) for _, key in others):
-        raise BadInput("link", "cannot name agents that are not shipped", _NO_LINK)
+        raise BadInput("link", "cannot name agents that are not shipped", NO_LINK)
     values = {
         "system": lineup.system,
         "agents": ",".join(f"{role}:{key.removeprefix(_EMBEDDED)}" for role, key in others),
@@ -98,12 +102,14 @@ def link_query(catalogue: Catalogue, lineup: Lineup, job: Job, usual: Decoding) 
         "seed": config.seed,
         "mode": "" if config.mode == "latent" else config.mode,
         "tools": "" if config.tools else "no",
-        "edits": ",".join(_edit_text(edit) for edit in config.edits),
+        "edits": ",".join(edit_text(edit) for edit in config.edits),
+        "change": "" if change is None else change_text(change),
+        "put": "" if change is None else change.text,
         **_speaking(config, usual),
     }
     query = urlencode({name: value for name, value in values.items() if value != ""}, safe=":,/@")
     if len(query) > LONGEST:
-        raise BadInput("link", f"would have {len(query):,} characters", _NO_LINK)
+        raise BadInput("link", f"would have {len(query):,} characters", NO_LINK)
     read_link(parse_qsl(query), catalogue)  # a run made elsewhere may be out of the page's bounds: no link then
     return query
 
@@ -143,9 +149,18 @@ def read_link(pairs: Iterable[tuple[str, str]], catalogue: Catalogue) -> Linked 
         _whole("seed", said, SEED, 0, 2**31 - 1),
         _one_of("mode", said, get_args(Mode)),
         _one_of("tools", said, ("yes", "no")) == "yes",
-        tuple(_edit(text) for text in _split("edits", said.get("edits", ""), _EDITS)),
+        tuple(read_edit(text) for text in _split("edits", said.get("edits", ""), _EDITS)),
         tuple(_spoken(said)),
+        _change(said),
     )
+
+
+def _change(said: dict[str, str]) -> Change | None:
+    if "change" not in said:
+        return None
+    if "question" not in said:
+        raise BadInput("link: change", "is given without the run that is changed", "Copy it again from the page.")
+    return read_change(said["change"], said.get("put", ""))
 
 
 def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -177,7 +192,7 @@ def _split(name: str, text: str, most: int) -> Sequence[str]:
 
 def _whole(name: str, said: dict[str, str], default: int, low: int, high: int) -> int:
     text = said.get(name, str(default))
-    if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
+    if not WHOLE.fullmatch(text) or not low <= int(text) <= high:
         raise BadInput(f"link: {name}", f"is {text[:40]!r}", f"Choose a whole number from {low} to {high}.")
     return int(text)
 
@@ -191,52 +206,8 @@ def _one_of(name: str, said: dict[str, str], known: Sequence[Any]) -> Any:
 
 def _spoken(said: dict[str, str]) -> Iterable[tuple[str, float]]:
     if "temperature" in said:
-        yield "temperature", _number("temperature", said["temperature"])
+        yield "temperature", read_number("temperature", said["temperature"])
     if "top_p" in said:
-        yield "top_p", _number("top_p", said["top_p"])
+        yield "top_p", read_number("top_p", said["top_p"])
     if "tokens" in said:
         yield "max_new_tokens", _whole("tokens", said, 1, 1, MAX_NEW_TOKENS)
-
-
-def _number(name: str, text: str) -> float:
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-        raise BadInput(f"link: {name}", f"is {text[:40]!r}", "Give a number.")
-    return float(text)
-
-
-def _edit_text(edit: Edit) -> str:
-    """An edit as "turn:kind", then where they count its value, "at-0-2" for its positions and "to-solver"."""
-    if edit.kind not in ("zero", "noise", "scale") or not isinstance(edit.value, int | float | None):
-        raise BadInput("link", "cannot carry vectors that were put in", _NO_LINK)
-    parts = [str(edit.turn), edit.kind]
-    if edit.value is not None:
-        parts.append(repr(float(edit.value)))
-    if edit.positions is not None:
-        parts.append("at-" + "-".join(map(str, edit.positions)))
-    if edit.receiver is not None:
-        parts.append(f"to-{edit.receiver}")
-    return ":".join(parts)
-
-
-def _edit(text: str) -> Edit:
-    turn, _, rest = text.partition(":")
-    kind, *more = rest.split(":")
-    if not _WHOLE.fullmatch(turn) or kind not in EDIT_KINDS or kind in ("swap", "set"):
-        raise BadInput("link: edits", f"has {text[:60]!r}", "Copy the link again from the page.")
-    value: float | None = None
-    positions: tuple[int, ...] | None = None
-    receiver: str | None = None
-    for part in more:
-        if part.startswith("at-"):
-            positions = tuple(_position(each) for each in part[3:].split("-"))
-        elif part.startswith("to-"):
-            receiver = part[3:]
-        else:
-            value = _number("edits", part)
-    return Edit(int(turn), kind, positions, value, receiver=receiver)
-
-
-def _position(text: str) -> int:
-    if not _WHOLE.fullmatch(text) or int(text) >= MAX_THOUGHTS:
-        raise BadInput("link: edits", f"names the thought {text[:20]!r}", f"Thoughts count from 0 to {MAX_THOUGHTS}.")
-    return int(text)
