@@ -148,7 +148,7 @@ def test_nothing_is_written_as_minus_nothing_and_shades_go_with_the_drop() -> No
     assert shade(0.0, 0.0) == 0.0
     row = InfluenceRow(3, 2, "Planner", "#2b83c4", (2.0, -0.001), 4.0)
     table = influence_html([row], ENGLISH, chosen=(3, 1))
-    assert re.findall(r"--recmas-heat:(\d+)%", table) == ["28", "0", "55"]
+    assert re.findall(r"--recmas-heat:(\d+)%", table) == ["25", "0", "50"]
     assert re.findall(r'data-turn="3"( data-step="\d")?', table) == [' data-step="0"', ' data-step="1"', ""]
     assert table.count('aria-pressed="true"') == 1
     assert "Planner, round 2, thought 2: 0.00 nats" in table

@@ -7,6 +7,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.error import HTTPError
 
@@ -44,7 +45,8 @@ def _ask(url: str, question: Any) -> Any:
             await it.initialize()
             return await question(it)
 
-    return asyncio.run(ask())
+    with ThreadPoolExecutor(1) as other:  # the browser's tests leave this thread with a loop of their own
+        return other.submit(lambda: asyncio.run(ask())).result()
 
 
 def _called(url: str, name: str, **arguments: Any) -> CallToolResult:

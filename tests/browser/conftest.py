@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,15 @@ import recmas_core as rm
 from tests.browser.explorer import CHROMIUM_FLAGS, Explorer, VisitMaker
 from tests.browser.serving import page_server
 from tests.browser.small import save_small
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file share servers and pages, so they all go to the same worker."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +70,8 @@ def embedded() -> rm.System:
     return rm.load_system("sequential")
 
 
-@pytest.fixture
-def visit(server: str, browser: Browser) -> Iterator[VisitMaker]:
+@contextmanager
+def visits(server: str, browser: Browser) -> Iterator[VisitMaker]:
     """Opens pages, each a visitor of their own; at the end none of them has asked another host for anything."""
     made: list[Explorer] = []
 
@@ -76,6 +86,20 @@ def visit(server: str, browser: Browser) -> Iterator[VisitMaker]:
     errors = [error for explorer in made for error in explorer.errors]
     assert not outside, f"the page asked other hosts: {outside}"
     assert not errors, f"the page raised: {errors}"
+
+
+@pytest.fixture
+def visit(server: str, browser: Browser) -> Iterator[VisitMaker]:
+    """Opens pages for one test."""
+    with visits(server, browser) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def lasting_visit(server: str, browser: Browser) -> Iterator[VisitMaker]:
+    """Opens pages for all tests of a file: to come is dear, and some tests only look, or leave all as it was."""
+    with visits(server, browser) as visit:
+        yield visit
 
 
 @pytest.fixture

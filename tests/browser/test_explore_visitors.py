@@ -29,10 +29,19 @@ def _alive(explorer: Explorer) -> None:
     explorer.fill("Seed", "0")
     explorer.press("Step")
     explorer.until(lambda: explorer.thoughts == 1 and not explorer.failed, "the page to live on")
+    explorer.press("Reset")
+    explorer.until(lambda: explorer.thoughts == 0, "the page as it was")
+
+
+@pytest.fixture(scope="module")
+def living(lasting_visit: VisitMaker) -> Explorer:
+    """A visitor who stays, and gets one thing wrong after the other."""
+    return lasting_visit()
 
 
 @pytest.mark.parametrize("kind", BAD_QUESTIONS)
-def test_a_bad_question_gets_a_message_and_the_page_lives_on(explorer: Explorer, kind: str) -> None:
+def test_a_bad_question_gets_a_message_and_the_page_lives_on(living: Explorer, kind: str) -> None:
+    explorer = living
     explorer.fill("Question", BAD_QUESTIONS[kind])
     explorer.press("Step")
     explorer.until(lambda: explorer.failed, "a message")
@@ -46,7 +55,8 @@ def test_a_bad_question_gets_a_message_and_the_page_lives_on(explorer: Explorer,
     [("Rounds", "0"), ("Rounds", "7"), ("Rounds", "2.5"), ("Thoughts per turn", "81"), ("Thoughts per turn", "-1"),
      ("Seed", "-3"), ("Rounds", "")],
 )  # fmt: skip
-def test_a_bad_number_gets_a_message_and_the_page_lives_on(explorer: Explorer, label: str, value: str) -> None:
+def test_a_bad_number_gets_a_message_and_the_page_lives_on(living: Explorer, label: str, value: str) -> None:
+    explorer = living
     explorer.fill(label, value)
     explorer.press("Run")
     explorer.until(lambda: explorer.failed, "a message")

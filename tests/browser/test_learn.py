@@ -61,9 +61,15 @@ class Lesson:
         self.page.wait_for_selector(".recmas-coach", state="detached")
 
 
+@pytest.fixture(scope="module")
+def pupil(lasting_visit: VisitMaker) -> Explorer:
+    """A visitor who takes one lesson after the other."""
+    return lasting_visit()
+
+
 @pytest.mark.parametrize("name", ["thought", "link", "round", "text", "cut"])
-def test_a_lesson_goes_to_its_end_with_real_runs(explorer: Explorer, name: str) -> None:
-    lesson = Lesson(explorer, name)
+def test_a_lesson_goes_to_its_end_with_real_runs(pupil: Explorer, name: str) -> None:
+    lesson = Lesson(pupil, name)
     lesson.walk()
     wrong = next(choice for choice in ("nothing", "none", "step3", "first") if choice in LESSONS[name].quiz.choices)
     assert lesson.choose(wrong).startswith("Not quite.")
@@ -75,9 +81,16 @@ def test_a_lesson_goes_to_its_end_with_real_runs(explorer: Explorer, name: str) 
     lesson.page.click("[data-coach=finish]")
     lesson.page.wait_for_selector(".recmas-coach", state="detached")
     assert lesson.page.locator(f"[data-done={name}]").is_visible()
-    lesson.page.reload()
-    lesson.page.get_by_role("tab", name="Learn", exact=True).click()
-    lesson.page.wait_for_selector(f"[data-done={name}]:visible")
+
+
+def test_what_was_done_stays_done(pupil: Explorer) -> None:
+    tab = pupil.page.get_by_role("tab", name="Learn", exact=True)
+    tab.click()
+    done = pupil.page.locator("[data-done]:visible").count()
+    assert done == 5
+    pupil.page.reload()
+    tab.click()
+    pupil.until(lambda: pupil.page.locator("[data-done]:visible").count() == done, "the marks of what is done")
 
 
 def test_the_lesson_on_training_trains(visit: VisitMaker, small_server: str) -> None:

@@ -36,9 +36,10 @@ def copied_link(explorer: Explorer) -> str:
     return field.input_value()
 
 
-@pytest.fixture
-def run(explorer: Explorer) -> Explorer:
-    """A visitor with a run of their own."""
+@pytest.fixture(scope="module")
+def run(lasting_visit: VisitMaker) -> Explorer:
+    """A visitor with a run of their own, which stays as it is."""
+    explorer = lasting_visit()
     explorer.fill("Question", QUESTION)
     explorer.fill("Rounds", "2")
     explorer.fill("Thoughts per turn", "4")
