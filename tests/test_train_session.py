@@ -14,13 +14,14 @@ from english import ENGLISH
 import recmas_core as rm
 from recmas_core.errors import BadInput, Diverged
 from recmas_core.records import HeldOut, TrainStep
-from visualizers.panels.catalogue import Lineup
+from visualizers.panels.catalogue import Lineup, read_catalogue
 from visualizers.panels.gate import Gate
 from visualizers.panels.train_choices import TrainForm
 from visualizers.panels.train_moment import TrainMoment
 from visualizers.panels.train_session import TrainSession
 from visualizers.panels.train_view import notice, train_panels
 from visualizers.panels.train_ways import plan_of
+from visualizers.panels.visitors import Visitors
 
 PATIENCE = 60.0
 SHORT = TrainForm(course="stage:outer", begin="as they are", rounds=1, windows=False, laps=({"steps": 2, "batch": 2},))
@@ -75,6 +76,18 @@ def test_a_course_runs_to_its_end_and_every_step_is_known() -> None:
     assert [step.step for step in moment.steps] == [1, 2, 3, 4, 5]
     assert [bool(step.grad_norms) for step in moment.steps] == [False] * 4 + [True]
     assert moment.has_links
+
+
+def test_a_training_that_goes_on_in_a_room_that_was_left_is_counted() -> None:
+    visitors = Visitors(SimpleNamespace(catalogue=read_catalogue()))  # type: ignore[arg-type]
+    visitor, course = visitors.get("visitor"), Steps(2, free=False)
+    visitor.training.begin(plan_for(), lambda: course)
+    until(visitor.training, lambda m: m.at_work)
+    training, visitor.learning.own = visitor.training, visitor.move(None)
+    assert visitors.trainings() == 1
+    course.allowed.release(10)
+    until(training, lambda m: m.phase == "done")
+    assert visitors.trainings() == 0
 
 
 def test_the_start_is_measured_before_the_first_step() -> None:

@@ -88,10 +88,14 @@ def test_without_a_run_one_button_makes_it_and_explore_shows_it_too(explorer: Ex
     tab.until(lambda: "no run yet" in tab.status, "the empty state")
     assert not explorer.page.locator("#recmas-i-with").is_visible()
     assert explorer.page.locator("#recmas-i-here").is_visible()
+    explorer.page.get_by_role("tab", name="Explore", exact=True).click()
+    explorer.choose("text")
+    explorer.page.get_by_role("tab", name="Intervene", exact=True).click()
     tab.here()
     assert not explorer.page.locator("#recmas-i-without").is_visible()
     explorer.page.get_by_role("tab", name="Explore", exact=True).click()
     explorer.until(lambda: explorer.answered, "the run on the Explore tab")
+    assert explorer.page.get_by_role("radio", name="latent thoughts", exact=True).is_checked()
     assert tab.page.locator("#recmas-i-outcome").count() == 1
 
 

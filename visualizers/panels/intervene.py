@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -55,11 +56,13 @@ def build_intervene(
         event(handlers.in_order(handler), **common)
 
     def explored(request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        """The Explore tab, whose run was made from here."""
-        return explore.choose.again(handlers.visitor(request), Controls(*values))
+        """The Explore tab, whose run was made from here: a run of latent thoughts, whatever was to be passed on."""
+        controls = replace(Controls(*values), mode="latent")
+        return (controls.mode, *explore.choose.again(handlers.visitor(request), controls))
 
     made = parts.here.click(handlers.here, explore.everything["inputs"], drawing, **private)
-    made.then(explore.in_order(explored), **explore.everything)
+    everything = explore.everything | {"outputs": [explore.left.mode, *explore.everything["outputs"]]}
+    made.then(explore.in_order(explored), **everything)
     explore.arrived.then(branching.arrived, None, [tabs, *drawing], **private)
     _wire_share(parts.share, ShareBranch(handlers, handlers.catalogue))
 

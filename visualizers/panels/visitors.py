@@ -163,6 +163,10 @@ class Visitor:
         with self._lock:
             return sum(session.running for session in self._desks.values())
 
+    def trainings(self) -> int:
+        """Trainings at work or in the queue, those that go on in a room that was left too."""
+        return self.training.at_work + sum(room.training.at_work for room in self.learning.rooms())
+
     def close(self) -> None:
         """End all sessions for good: the visitor has gone."""
         with self._lock:
@@ -264,7 +268,7 @@ class Visitors:
     def trainings(self) -> int:
         """Trainings at work or in the queue, those of programs left out."""
         with self._lock:
-            return sum(visitor.training.at_work for visitor in self._visitors.values())
+            return sum(visitor.trainings() for visitor in self._visitors.values())
 
     def _outdated(self) -> list[Visitor]:
         now = self._clock()
