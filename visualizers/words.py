@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ class Words:
     Attributes:
         language: Its two letters.
         texts: Every text by its key, with places for values in braces: "{n} rounds".
+        english: The same in English, by which the engine's own errors are recognised.
     """
 
     language: str
     texts: Mapping[str, str]
+    english: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, key: str, /, **values: object) -> str:
         """The text of a key, its places filled.
@@ -54,13 +56,18 @@ def read_words(language: str, folder: Path = FOLDER) -> Words:
         FileNotFoundError: If there are none.
         ValueError: If a file is not TOML, or holds something that is neither a text nor a table.
     """
-    files = sorted((folder / language).glob("*.toml"))
+    texts = _read(folder / language)
+    return Words(language, texts, texts if language == LANGUAGES[0] else _read(folder / LANGUAGES[0]))
+
+
+def _read(folder: Path) -> dict[str, str]:
+    files = sorted(folder.glob("*.toml"))
     if not files:
-        raise FileNotFoundError(f"There are no words in {folder / language}.")
+        raise FileNotFoundError(f"There are no words in {folder}.")
     texts: dict[str, str] = {}
     for file in files:
         texts.update(_flat(file.stem, tomllib.loads(file.read_text(encoding="utf-8"))))
-    return Words(language, texts)
+    return texts
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from recmas_core.errors import RecmasError
 from recmas_core.records import check_question
 from recmas_core.system import System
 from recmas_core.tasks import Task
+from visualizers.mishaps import in_words
 from visualizers.names import reading_text, task_names, tool_names
 from visualizers.panels.choices import MAX_THOUGHTS
 from visualizers.words import Words
@@ -24,7 +25,7 @@ def reading_note(task: Task | None, text: Any, words: Words) -> str:
     try:
         check_question(text)
     except RecmasError as error:
-        return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
+        return f'<p class="recmas-hint recmas-outside">{escape(in_words(error, words))}</p>'
     if task is None:
         return ""
     reading = task.read(text)

@@ -12,6 +12,7 @@ import gradio as gr
 
 from recmas_core.errors import BadInput, RecmasError
 from recmas_core.tasks import Task
+from visualizers.mishaps import in_words
 from visualizers.panels.asides import about_html, placeholder, reading_note, tools_note, trained_note
 from visualizers.panels.cards import cards_html, cast_html, links_html
 from visualizers.panels.catalogue import Catalogue, Lineup
@@ -134,8 +135,9 @@ class Choose:
                 lineup = visitor.lineup
                 system = shelf.entry(lineup).system
         except Exception as error:
-            note = f'<p class="recmas-hint recmas-outside">{escape(say_error(error, self.words))}</p>'
-            yield (note, gr.skip(), gr.skip(), *only_status(str(error), error=True))
+            said = say_error(error, self.words)
+            note = f'<p class="recmas-hint recmas-outside">{escape(said)}</p>'
+            yield (note, gr.skip(), gr.skip(), *only_status(said, error=True))
             return
         words = self.words
         cast = cast_html(shelf.catalogue, lineup, system, words)
@@ -156,7 +158,7 @@ class Choose:
         try:
             return trained_note(self._explore.shelf(visitor).entry(visitor.lineup).system, thoughts, self.words)
         except RecmasError as error:
-            return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
+            return f'<p class="recmas-hint recmas-outside">{escape(in_words(error, self.words))}</p>'
 
     def example(self, text: str | None) -> tuple[Any, ...]:
         """An example was chosen: (question, examples).

@@ -8,6 +8,7 @@ from recmas_core.errors import RecmasError
 from recmas_core.memory import Plan, gigabytes, make_plan
 from recmas_core.progress import Loading
 from recmas_core.released.styles import ReleasedStyle
+from visualizers.mishaps import in_words
 from visualizers.panels.open_form import OpenForm, free_room
 from visualizers.words import Words
 
@@ -24,7 +25,7 @@ def outlook(form: OpenForm, words: Words) -> str:
         parameters = {role: int(billions * 1e9) for role, billions in style.billions.items()}
         plan = make_plan(parameters, placement, room)
     except RecmasError as error:
-        return f'<p class="recmas-hint recmas-outside">{escape(str(error))}</p>'
+        return f'<p class="recmas-hint recmas-outside">{escape(in_words(error, words))}</p>'
     return _hints(_needed(plan, words), _fetched(style, words), words("open.outlook.prompts"))
 
 

@@ -10,6 +10,7 @@ from recmas_core.patterns import Pattern
 from recmas_core.records import Trace
 from recmas_core.snippet import Opened, python_code
 from recmas_core.thought_table import MapPlace, thoughts_csv
+from visualizers.mishaps import in_words
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.entry import Entry
 from visualizers.panels.offers import Lineup, Offer
@@ -116,6 +117,6 @@ def shared_run(shelf: VisitorShelf, lineup: Lineup, moment: Moment, words: Words
     try:
         query = link_query(shelf.shared.catalogue, lineup, moment.job, entry.system.decoding)
     except BadInput as error:
-        unlinked = str(error)
+        unlinked = in_words(error, words)
     offer = shelf.catalogue.offer(lineup.system)
     return SharedRun(lineup, offer, entry, moment, moment.job, moment.trace, query, unlinked, words)

@@ -14,6 +14,7 @@ from recmas_core.errors import RecmasError
 from recmas_core.secrets import redacted
 from recmas_core.tasks import Task
 from recmas_core.tasks.base import Reading
+from visualizers.mishaps import in_words
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
 from visualizers.panels.choices import Choices
@@ -139,7 +140,7 @@ def status_html(message: str, *, error: bool = False) -> str:
 def say_error(error: Exception, words: Words) -> str:
     """One message for a person, shown as a toast too; what nobody foresaw also goes to the log."""
     if isinstance(error, RecmasError):
-        message = redacted(str(error), os.environ)
+        message = redacted(in_words(error, words), os.environ)
     else:
         _log.error("a handler failed", exc_info=error)
         message = words("explore.stage.error", kind=type(error).__name__)

@@ -11,6 +11,7 @@ import gradio as gr
 
 from recmas_core.errors import RecmasError
 from recmas_core.patterns import Pattern
+from visualizers.mishaps import in_words
 from visualizers.names import named_pattern
 from visualizers.panels.belongings import VisitorShelf
 from visualizers.panels.catalogue import Lineup
@@ -84,7 +85,7 @@ class Train:
         try:
             given = visitor.belongings.given(pattern) if manner.given else None
         except RecmasError as error:  # they were read for another pattern
-            trouble = str(error)
+            trouble = in_words(error, self.words)
         questions = questions_html(pattern, manner, filled.form, given, self.words, trouble=trouble)
         return form_html(catalogue, None if own else explored, filled, self.words, manner, questions, note=note)
 
