@@ -18,6 +18,7 @@ from tests.browser.small import save_small
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before the names of the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file share servers and pages, so they all go to the same worker."""
     for item in items:
