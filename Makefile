@@ -23,7 +23,7 @@ types: .venv/dev.stamp
 
 pytest: .venv/dev.stamp
 	@sh tests/need_chromium.sh
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

@@ -14,10 +14,7 @@ from hostile import PROGRAMS, STOPPED, Program
 
 from recmas_core.tools import PythonTool
 
-pytestmark = [
-    pytest.mark.skipif(os.name != "posix", reason="the programs aim at a POSIX host"),
-    pytest.mark.xdist_group("sandbox"),  # the sandbox is opened once
-]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the programs aim at a POSIX host")
 LONGEST = 2_000
 # Everything the programs leave behind would show in one of these.
 HONEST = (

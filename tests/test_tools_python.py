@@ -15,8 +15,6 @@ import pytest
 from recmas_core.errors import BadInput
 from recmas_core.tools import PythonTool, SandboxUnavailable, building, sandbox
 
-pytestmark = pytest.mark.xdist_group("sandbox")  # the sandbox is opened once
-
 
 @pytest.fixture(scope="module")
 def tool() -> Iterator[PythonTool]:

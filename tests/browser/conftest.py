@@ -15,16 +15,6 @@ from tests.browser.explorer import CHROMIUM_FLAGS, Explorer, VisitMaker
 from tests.browser.serving import page_server
 from tests.browser.small import save_small
 
-HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)  # before the names of the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file share servers and pages, so they all go to the same worker."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
