@@ -256,6 +256,19 @@ def test_a_lesson_has_a_room_of_its_own_and_the_visitors_run_waits(system: rm.Sy
     assert visitor.move(lesson).system == "mixture"
 
 
+def test_the_form_of_a_training_waits_too() -> None:
+    visitor = _visitor()
+    learning = visitor.learning
+    assert learning.form_for("mine") == "mine"
+    learning.own = visitor.move(None, SYSTEM)
+    assert learning.form_for("mine") == ""  # the lesson's own form, not yet filled in
+    assert learning.form_for("the lesson's") == "the lesson's"
+    visitor.move(learning.own)
+    learning.own = None
+    assert learning.form_for("the lesson's") == "mine"
+    assert learning.form_for("mine, changed") == "mine, changed"
+
+
 def test_a_visitor_who_goes_leaves_no_run_in_another_room(system: rm.System) -> None:
     visitor = _visitor()
     session = visitor.session

@@ -55,6 +55,7 @@ class Learning:
         own: What the visitor did by themselves, while a lesson is under way.
         controls: What they had typed then, as the page sent it.
         left: The room of the lesson that was left last, to go on there.
+        form: The Train tab's form as the visitor had filled it in, once a lesson has come there; None before.
     """
 
     lesson: str = ""
@@ -65,6 +66,7 @@ class Learning:
     own: Room | None = None
     controls: Any = None
     left: Room | None = None
+    form: Any = None
 
     @property
     def under_way(self) -> bool:
@@ -74,6 +76,17 @@ class Learning:
     def rooms(self) -> Iterable[Room]:
         """The rooms that the visitor is not in."""
         return (room for room in (self.own, self.left) if room is not None)
+
+    def form_for(self, sent: Any) -> Any:
+        """What the Train tab's form is to be drawn with, from what the page has in it.
+
+        A lesson begins with a form of its own; afterwards the visitor's is there again.
+        """
+        if self.under_way and self.form is None:
+            self.form, sent = sent or "", ""
+        elif not self.under_way and self.form is not None:
+            sent, self.form = self.form, None
+        return sent
 
     def afresh(self, lesson: str) -> None:
         """Begin a lesson with nothing known."""

@@ -103,7 +103,8 @@ class Train:
     def look(self, request: gr.Request, sent: Any) -> Outputs:
         """The form drawn anew, and the panels: (form, panels …, map, caption, map's choice, questions' button)."""
         try:
-            return self.drawn(self.visitor(request), read_form(sent))
+            visitor = self.visitor(request)
+            return self.drawn(visitor, read_form(visitor.learning.form_for(sent)))
         except Exception as error:
             return (gr.skip(), *self._said(say_error(error, self.words)), *_NO_MAP, gr.skip())
 
