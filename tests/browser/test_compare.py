@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,10 @@ def test_three_columns_reach_their_answers_with_the_numbers_of_real_runs(
     assert comparer.turns("single") == [alone.answer]
 
 
-def test_a_survey_of_fifty_draws_its_figure_and_its_ratios(comparer: Comparer, embedded: rm.System) -> None:
+def test_a_survey_of_fifty_draws_its_figure_and_its_ratios(
+    comparer: Comparer, embedded: rm.System, tmp_path: Path
+) -> None:
+    assert not comparer.page.locator("#recmas-c-figure-save").is_visible()  # nothing is drawn yet
     comparer.page.get_by_label("Timed one by one", exact=True).fill("2")
     comparer.press("start")
     comparer.until(lambda: comparer.text("status").startswith("Finished"), "the survey's end")
@@ -93,6 +97,10 @@ def test_a_survey_of_fifty_draws_its_figure_and_its_ratios(comparer: Comparer, e
     assert "n = 2" in table
     assert "0.42–0.83" in table
     assert "8.3 %" in comparer.text("paper")
+    with comparer.page.expect_download() as saved:
+        comparer.explorer.press("Save the accuracy by rounds as SVG")
+    saved.value.save_as(tmp_path / "rounds.svg")
+    assert "latent" in (tmp_path / "rounds.svg").read_text()
 
 
 def test_stop_ends_both(comparer: Comparer) -> None:
