@@ -171,7 +171,8 @@ def build_page(
 def _tabs(demo: gr.Blocks, parts: Parts) -> None:
     """The page in one language."""
     shelf, shell, visitors, words = parts.shelf, parts.shell, parts.visitors, parts.words
-    gr.HTML(head_html(words), apply_default_css=False, js_on_load="recmas.begin(element);", head=shell.head)
+    before = set(demo.fns)
+    head = gr.HTML(head_html(words), apply_default_css=False, js_on_load="recmas.begin(element);", head=shell.head)
     coach = coach_card(shell)
     gr.HTML(explanations_html(words), elem_id="recmas-explanations", apply_default_css=False)
     with gr.Tabs(selected="explore", elem_id="recmas-tabs") as tabs:
@@ -187,6 +188,10 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
             build_train(tabs, tab, Train(shelf, visitors, words), explore, shell)
         with lessons:  # it drives the other tabs, so its content is made last, though it stands first
             build_learn(tabs, coach, Learn(stage, explore.choose), explore, shell)
+    for name in set(demo.fns) - before:
+        # With every message of an event gradio tells all the outputs that any event ever had how far it is: on a page
+        # of this many parts that took longer than to draw them. Its progress is not shown: one part hears of it.
+        demo.fns[name].show_progress_on = [head]
 
 
 def serve(options: Options) -> None:
