@@ -170,6 +170,8 @@ def test_a_shared_branch_is_the_same_for_whoever_opens_its_link(shelf: Shelf, pa
     assert_same(mine.trace, theirs.trace)  # type: ignore[union-attr]
     assert 'value="s1 = 3"' in other.shown["form"]
     assert 'data-turn-chosen="1"' in other.shown["form"]
+    other.look()  # the tab is shown by the page's own doing, before it has a form to send
+    assert other.visitor.intervening.moment.filled.text == "s1 = 3"
     again = list(other.branching.arrived(other.request))  # it is made once
     assert again == [tuple(gr.skip() for _ in range(len(OUTPUTS) + 1))]
 

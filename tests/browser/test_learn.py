@@ -80,7 +80,7 @@ def test_a_lesson_goes_to_its_end_with_real_runs(pupil: Explorer, name: str) -> 
     assert lesson.choose(right[0]).startswith("Right.")
     lesson.page.click("[data-coach=finish]")
     lesson.page.wait_for_selector(".recmas-coach", state="detached")
-    assert lesson.page.locator(f"[data-done={name}]").is_visible()
+    lesson.page.wait_for_selector(f"[data-done={name}]:visible")
 
 
 def test_what_was_done_stays_done(pupil: Explorer) -> None:

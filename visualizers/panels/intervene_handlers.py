@@ -61,7 +61,8 @@ class Intervene:
         """The tab is shown: take the run of the Explore tab up. While that goes on there, wait for its end."""
         visitor = self.visitor(request)
         try:
-            visitor.intervening.fill(read_filled(sent))
+            if sent:  # else there is no form on the page yet: what a link asked for stands in the session
+                visitor.intervening.fill(read_filled(sent))
             drawings = self.drawings(visitor)
             while visitor.session.moment.streaming:
                 yield from drawings.next(self._far(visitor.session))
