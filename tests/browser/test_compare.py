@@ -100,7 +100,7 @@ def test_a_survey_of_fifty_draws_its_figure_and_its_ratios(
     with comparer.page.expect_download() as saved:
         comparer.explorer.press("Save the accuracy by rounds as SVG")
     saved.value.save_as(tmp_path / "rounds.svg")
-    assert "latent" in (tmp_path / "rounds.svg").read_text()
+    assert "Latent" in (tmp_path / "rounds.svg").read_text()
 
 
 def test_stop_ends_both(comparer: Comparer) -> None:
