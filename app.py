@@ -190,7 +190,7 @@ def _tabs(demo: gr.Blocks, parts: Parts) -> None:
             build_learn(tabs, coach, Learn(stage, explore.choose), explore, shell)
     for name in set(demo.fns) - before:
         # With every message of an event gradio tells all the outputs that any event ever had how far it is: on a page
-        # of this many parts that took longer than to draw them. Its progress is not shown: one part hears of it.
+        # of this many parts that took about as long as to draw it. Its progress is not shown: one part hears of it.
         demo.fns[name].show_progress_on = [head]
 
 
