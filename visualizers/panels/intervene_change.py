@@ -143,7 +143,7 @@ def filled_as(change: Change, before: Filled) -> Filled:
     known, some = KINDS[change.kind], change.positions is not None
     values = {"kind": change.kind, "which": "some" if some else "all", "receiver": change.receiver or ""}
     if known.amount:
-        values[known.amount] = f"{change.amount:g}"
+        values[known.amount] = repr(change.amount).removesuffix(".0")  # as exact as the change itself
     if known.text:
         values[known.text] = change.text
     ticked = frozenset(change.positions or ()) if some else None

@@ -9,6 +9,7 @@ import gradio as gr
 from visualizers.panels.explore import LIMIT, ExplorePage
 from visualizers.panels.question_handlers import Questions
 from visualizers.panels.result_handlers import Results
+from visualizers.panels.share import saved
 from visualizers.panels.shell import Shell
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.train_layout import Training, training
@@ -17,7 +18,6 @@ from visualizers.panels.train_view import OUTPUTS
 _GATHER = "() => recmas.gather('train')"  # the form's values, all at once, at the moment of pressing
 _WITH_FILE = "(file) => [file, recmas.gather('train')]"
 _START = "() => recmas.watchIt('train', 'recmas-t-stage')"
-_SAVE = "() => { setTimeout(() => recmas.save('recmas-t-file'), 150); }"
 
 
 def build_train(tabs: gr.Tabs, tab: gr.Tab, handlers: Train, explore: ExplorePage, shell: Shell) -> None:
@@ -79,7 +79,8 @@ def _wire_results(
     explore.go_on(used)
     parts.compare.click(results.compare, None, parts.compared, **common)
     for button, handler in ((parts.download, results.download), (parts.released, results.released)):
-        button.click(handler, None, parts.file, **common).then(None, None, None, js=_SAVE, api_visibility="private")
+        pressed = button.click(handler, None, parts.file, **common)
+        pressed.then(None, None, None, js=saved("recmas-t-file"), api_visibility="private")
     parts.upload.upload(
         results.upload, [parts.upload, parts.sent], [parts.uploaded, explore.left.cards, *looked], js=_WITH_FILE,
         **common,
