@@ -22,6 +22,7 @@ if importlib.util.find_spec("spaces") is not None:
 
 import gradio as gr
 import torch
+from starlette.middleware import Middleware
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from recmas_core.allowed import Allowance
@@ -51,6 +52,7 @@ from visualizers.panels.open_api import OpenApi
 from visualizers.panels.open_form import OpenForm, devices
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.shell import Shell, build_shell
+from visualizers.panels.stream_ends import StreamEnds
 from visualizers.panels.train import build_train
 from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
@@ -220,6 +222,7 @@ def serve(options: Options) -> None:
             ssr_mode=False,
             mcp_server=options.mcp,
             prevent_thread_lock=True,
+            app_kwargs={"middleware": [Middleware(StreamEnds)]},
         )
     shelf.load(shelf.first)  # behind the page: whoever is quick to come waits for the agents only
     # the operator waits for it too: no visitor who leaves stops it

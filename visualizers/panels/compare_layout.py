@@ -13,6 +13,7 @@ from visualizers.panels.layout import html
 from visualizers.panels.shell import Shell
 from visualizers.panels.stage import status_html
 from visualizers.panels.survey_session import SurveyMoment
+from visualizers.panels.survey_view import caption as caption_html
 from visualizers.panels.survey_view import measured_html, reported_html, says
 from visualizers.words import Words
 
@@ -72,7 +73,7 @@ def comparing(shell: Shell, words: Words) -> Comparing:
             with gr.Row(elem_id="recmas-c-found"):
                 with gr.Column(elem_id="recmas-c-left", min_width=280):
                     figure = figure_box("c-figure", "rounds", shell, words)
-                    caption = html("", "c-caption")
+                    caption = html(caption_html(words, None, ""), "c-caption")
                 with gr.Column(elem_id="recmas-c-right", min_width=280):
                     table = html(measured_html(words, None), "c-table")
                     html(reported_html(words), "c-paper")

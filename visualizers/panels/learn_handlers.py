@@ -14,6 +14,7 @@ from visualizers.panels.lesson_facts import FACTS, Seen, fits
 from visualizers.panels.lessons import LESSONS, SYSTEM, Lesson, Step
 from visualizers.panels.rooms import Learning
 from visualizers.panels.stage import OUTPUTS, Controls, say_error
+from visualizers.panels.toasts import warn
 from visualizers.panels.visitors import Visitor
 
 Outputs = tuple[Any, ...]
@@ -99,7 +100,7 @@ class Learn:
         """A lesson that the server knows nothing of: the visitor was away for too long, or has just left it."""
         if learning.lesson:
             return gr.skip(), ""
-        gr.Warning(self.words("learn.coach.forgotten"))
+        warn(self.words("learn.coach.forgotten"), self.words)
         return gr.Tabs(selected="learn"), ""
 
     def _begin(self, visitor: Visitor, controls: Controls, lesson: Lesson) -> Outputs:

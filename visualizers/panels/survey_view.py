@@ -57,7 +57,7 @@ def survey_panels(words: Words, moment: SurveyMoment) -> SurveyPanels:
     return SurveyPanels(
         status=status_html(says(words, moment), error=moment.phase == "failed"),
         figure=figure(words, found, str(moment.number)) if found is not None else "",
-        caption=caption(words, found, moment.title) if found is not None and shown else "",
+        caption=caption(words, found if shown else None, moment.title),
         table=measured_html(words, found),
         start=not moment.at_work,
         stop=moment.at_work,
@@ -96,8 +96,10 @@ def _points(found: Survey, way: str) -> Iterator[tuple[int, Any]]:
             yield score.rounds, score
 
 
-def caption(words: Words, found: Survey, title: str) -> str:
-    """What the figure shows and how it was computed."""
+def caption(words: Words, found: Survey | None, title: str) -> str:
+    """What the figure shows and how it was computed; before the first answer, what it is going to show."""
+    if found is None:
+        return f'<p class="recmas-hint">{escape(words("compare.survey.drawn_later"))}</p>'
     asked = min(score.n for score in found.scores)
     single = words("compare.survey.at_once" if found.at_once else "compare.survey.by_itself")
     text = words("compare.survey.caption", n=asked, of=len(found.examples), system=title)
