@@ -46,11 +46,17 @@ window.recmas = (() => {
     return { ...CONFIG, locale: language, locales: { [language]: { dictionary: JSON.parse(buttons) } } };
   }
 
-  /* Draws whenever there is something new to show, one drawing after the other. */
+  /* Draws whenever there is something new to show, one drawing after the other. What has arrived by then is drawn: a
+     page that is slower than a run leaves drawings out instead of falling behind. */
   function redrawing(box, draw, watch) {
-    let drawing = Promise.resolve();
+    let drawing = Promise.resolve(), due = false;
     const redraw = () => {
-      drawing = drawing.then(draw).catch((error) => {
+      if (due) return;
+      due = true;
+      drawing = drawing.then(() => new Promise((next) => setTimeout(next))).then(() => {
+        due = false;
+        return draw();
+      }).catch((error) => {
         console.error(error);
         box.dataset.failed = String(error);
       });
@@ -92,17 +98,36 @@ window.recmas = (() => {
     }, watch);
   }
 
+  const STILL = new Set(["reference", "tokens", "words"]); // traces of the map that stand behind a run
+
   /* The latent map. One plot for all agents; the reader's zoom is remembered for each. */
   function map(element, props, trigger, watch) {
     const box = element.querySelector(".recmas-map");
     const zooms = {};
-    let key = null, bound = false;
+    let key = null, bound = false, ground = "";
 
     async function draw() {
       if (!props.value) return;
       const Plotly = await loadPlotly(box.dataset.plotly);
       const figure = dress(JSON.parse(props.value));
       key = figure.layout.meta.key;
+      const before = ground, moving = [...figure.data.keys()].filter((i) => !STILL.has(figure.data[i].name));
+      ground = JSON.stringify([figure.layout, figure.data.map((trace) => STILL.has(trace.name) ? trace : trace.name)]);
+      if (ground === before) await move(Plotly, figure, moving);
+      else await all(Plotly, figure);
+      const live = figure.data.find((trace) => trace.name === "thoughts");
+      box.dataset.key = key;
+      box.dataset.points = live && live.x ? live.x.length : 0;
+    }
+
+    /* Only what lives is drawn anew: the many points behind it are most of the work, and stay as they are. */
+    function move(Plotly, figure, moving) {
+      const now = { duration: 0, redraw: false };
+      const frame = { data: moving.map((i) => figure.data[i]), traces: moving };
+      return Plotly.animate(box, frame, { mode: "immediate", frame: now, transition: { duration: 0 } });
+    }
+
+    async function all(Plotly, figure) {
       /* plotly's own memory of the view mixes up axes tied to one scale: the zoom is kept here instead, map by map */
       figure.layout.uirevision = false;
       if (bound) figure.layout.dragmode = box._fullLayout.dragmode;
@@ -113,9 +138,6 @@ window.recmas = (() => {
       }
       await Plotly.react(box, figure.data, figure.layout, configured());
       if (!bound) bind(Plotly);
-      const live = figure.data.find((trace) => trace.name === "thoughts");
-      box.dataset.key = key;
-      box.dataset.points = live && live.x ? live.x.length : 0;
     }
 
     /* A click meant for a thought may hit a reference point beside it: the nearest thought within reach counts. */

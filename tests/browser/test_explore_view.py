@@ -73,6 +73,26 @@ def _settled(explorer: Explorer) -> list[float]:
     return last[0]
 
 
+# Every mark of the map as it is drawn: its place, shape and colours, the lines and the words.
+MARKS = """() => [...document.querySelectorAll(".recmas-map .scatterlayer .trace")].map((trace) => [
+  trace.style.opacity,
+  ...[...trace.querySelectorAll("path")].map((mark) => mark.outerHTML),
+  ...[...trace.querySelectorAll("text")].map((word) => word.outerHTML),
+])"""
+
+
+def test_what_is_added_to_a_drawing_is_what_a_fresh_one_shows(explorer: Explorer) -> None:
+    explorer.press("Round")  # the map that is followed changes, and each grows thought by thought
+    explorer.until(lambda: explorer.status.startswith("Round 1: Solver finished") and "Paused" in explorer.status)
+    explorer.step()
+    explorer.step()  # on a map that has some already
+    explorer.until(lambda: explorer.points == 5)
+    added = explorer.page.evaluate(MARKS)
+    explorer.page.evaluate("Plotly.redraw(document.querySelector('.recmas-map'))")
+    assert explorer.page.evaluate(MARKS) == added
+    assert sum("<path" in mark for trace in added for mark in trace) > 300
+
+
 def test_a_thought_can_be_chosen_on_the_map(explorer: Explorer) -> None:
     _run_fast(explorer)
     explorer.show_map("planner")
