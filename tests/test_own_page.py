@@ -1,22 +1,26 @@
-"""A page of agents without shipped maps: it is drawn again when a fit arrives, and nothing is drawn for nothing."""
+"""Pages of agents without shipped maps: they are drawn again when a fit arrives, and nothing is drawn for nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from english import ENGLISH
 from fitting import Fake, until, warmed
 from tiny import tiny_pattern_system
 
 import recmas_core as rm
+from visualizers.panels import intervene_view
 from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.explore_handlers import Explore
+from visualizers.panels.intervene_handlers import Intervene
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS
 from visualizers.panels.visitors import Visitors
@@ -30,6 +34,7 @@ class Page:
     def __init__(self, shelf: Shelf) -> None:
         self.visitors = Visitors(shelf.board)
         self.explore = Explore(shelf, self.visitors, ENGLISH)
+        self.intervene = Intervene(shelf, self.visitors, ENGLISH)
         self.request: Any = SimpleNamespace(session_hash="visitor")
 
     def run(self) -> str:
@@ -40,13 +45,19 @@ class Page:
     def arrivals(self) -> list[Any]:
         """The captions that come afterwards, None where nothing is changed."""
 
-        async def all_of_them() -> list[Any]:
-            return [outputs async for outputs in self.explore.arrivals(self.request, *VALUES)]
-
-        with ThreadPoolExecutor(1) as aside:  # the browser tests have an event loop of their own in this thread
-            drawn = aside.submit(asyncio.run, all_of_them()).result()
+        drawn = drawings(self.explore.arrivals(self.request, *VALUES))
         captions = [outputs[OUTPUTS.index("caption")] for outputs in drawn]
         return [caption if isinstance(caption, str) else None for caption in captions]
+
+
+def drawings(arriving: AsyncIterator[Any]) -> list[Any]:
+    """All that a handler draws that waits for maps."""
+
+    async def all_of_them() -> list[Any]:
+        return [outputs async for outputs in arriving]
+
+    with ThreadPoolExecutor(1) as aside:  # the browser tests have an event loop of their own in this thread
+        return aside.submit(asyncio.run, all_of_them()).result()
 
 
 @pytest.fixture
@@ -93,3 +104,24 @@ def test_a_run_that_was_reset_meanwhile_is_not_drawn(page: Page, fake: Fake) -> 
     until(lambda: not begun.busy)
     waiting.join(20)
     assert found == [None]
+
+
+def test_the_map_to_intervene_on_is_drawn_again_and_nothing_else_of_that_tab(page: Page, fake: Fake) -> None:
+    names = intervene_view.OUTPUTS
+    fake.gate.clear()
+    page.run()
+    shown = [dict(zip(names, outputs, strict=True)) for outputs in page.intervene.look(page.request, "")]
+    assert "UMAP is being fitted" in shown[-2]["caption"]
+    threading.Timer(0.3, fake.gate.set).start()
+    *found, last = drawings(page.intervene.arrivals(page.request))
+    drawn = dict(zip(names, found[-1], strict=True))
+    assert "umap-learn" in drawn["caption"]
+    assert drawn["map"] != shown[-2]["map"]
+    skipped = {name for name, value in drawn.items() if value == gr.skip()}
+    assert skipped == set(names) - {"map", "caption"}
+    assert all(value == gr.skip() for value in last)
+    assert len(drawings(page.intervene.arrivals(page.request))) == 1
+
+
+def test_without_a_run_to_intervene_on_no_map_is_waited_for(page: Page) -> None:
+    assert len(drawings(page.intervene.arrivals(page.request))) == 1

@@ -39,21 +39,21 @@ def build_intervene(
         "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": LIMIT, "trigger_mode": "multiple",
     }  # fmt: skip
     common = private | {"inputs": parts.sent, "outputs": drawing, "js": _GATHER}
-    tab.select(handlers.look, **common | {"concurrency_limit": None})
+    drawn: dict[Any, Any] = {handlers.look: tab.select(handlers.look, **common | {"concurrency_limit": None})}
     experiments, branching = Experiments(handlers), Branching(handlers)
     for event, work in (
         (parts.go.click, branching.run_on), (parts.influence.weigh, experiments.weigh),
         (parts.patch.once, experiments.patch), (parts.patch.many, experiments.patch_many),
         (parts.layers.read, experiments.layers), (parts.settle.longer, experiments.settle),
     ):  # fmt: skip
-        event(work, **common)
+        drawn[work] = event(work, **common)
     for event, handler in (
         (parts.strip.pick, handlers.pick), (parts.form.sample, handlers.sample), (parts.kept.branch, handlers.show),
         (parts.map_of.imap, handlers.choose_map), (parts.forget.click, handlers.forget),
         (parts.stop.click, handlers.stop), (parts.influence.pick, handlers.pick),
         (parts.patch.draw, experiments.draw), (parts.patch.halt, handlers.stop), (parts.settle.halt, handlers.stop),
     ):  # fmt: skip
-        event(handlers.in_order(handler), **common)
+        drawn[handler] = event(handlers.in_order(handler), **common)
 
     def explored(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """The Explore tab, whose run was made from here: a run of latent thoughts, whatever was to be passed on."""
@@ -62,8 +62,12 @@ def build_intervene(
 
     made = parts.here.click(handlers.here, explore.everything["inputs"], drawing, **private)
     everything = explore.everything | {"outputs": [explore.left.mode, *explore.everything["outputs"]]}
-    made.then(explore.in_order(explored), **everything)
-    explore.arrived.then(branching.arrived, None, [tabs, *drawing], **private)
+    drawn[handlers.here] = made.then(explore.in_order(explored), **everything)
+    drawn[branching.arrived] = explore.arrived.then(branching.arrived, None, [tabs, *drawing], **private)
+    for shown in (
+        handlers.look, handlers.here, branching.run_on, handlers.show, handlers.choose_map, branching.arrived,
+    ):  # fmt: skip
+        drawn[shown].then(handlers.arrivals, None, drawing, **private | {"concurrency_limit": None})
     _wire_share(parts.share, ShareBranch(handlers, handlers.catalogue))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from visualizers.words import Words
 
 DRAWN_EVERY = 0.12  # seconds between two drawings of what goes on
 STATUS = OUTPUTS.index("status")
+_MAP = ("map", "caption")
 Outputs = tuple[Any, ...]
 
 
@@ -137,6 +139,26 @@ class Intervene:
         """Look at another agent's map."""
         return self._then(request, sent, lambda session: session.show_map(str(event.value)))
 
+    async def arrivals(self, request: gr.Request) -> AsyncIterator[Outputs]:
+        """Draw the map again as better places arrive, and only it: the rest may be typed into meanwhile."""
+        visitor = self.visitor(request)
+        origin, own = visitor.intervening.moment.origin, visitor.session.moment.own
+        loading = None if origin is None else VisitorShelf(self._shelf, visitor.belongings).load(origin.lineup)
+        if loading is not None and loading.done() and loading.exception() is None:
+            atlas = loading.result().atlas
+            atlas.warm_up()
+            late = own.stale
+            while own.busy or atlas.warming or late:
+                while own.busy or atlas.warming:
+                    await asyncio.sleep(0.1)
+                news = own.news
+                if visitor.intervening.moment.origin is not origin or visitor.session.moment.own is not own:
+                    break
+                async with visitor.intervening_pen.awaited():
+                    yield await asyncio.to_thread(self._map, visitor)
+                late = own.news != news
+        yield unchanged()
+
     def forget(self, request: gr.Request, sent: Any) -> Outputs:
         """Forget all branches."""
         return self._then(request, sent, lambda session: session.forget())
@@ -212,6 +234,13 @@ class Intervene:
         with visitor.intervening_pen:
             yield self.drawn(visitor)
         yield unchanged()  # gradio sends the last values once more, without the pen
+
+    def _map(self, visitor: Visitor) -> Outputs:
+        try:
+            panels = self.panels(visitor)
+        except Exception as error:
+            return self.said(say_error(error, self.words))
+        return tuple(getattr(panels, name) if name in _MAP else gr.skip() for name in OUTPUTS)
 
     def _far(self, session: Session) -> str:
         moment = session.moment
