@@ -8,7 +8,7 @@ from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 import gradio as gr
 import pytest
@@ -17,6 +17,7 @@ from test_run import assert_same
 from tiny import tiny_pattern_system
 
 import recmas_core as rm
+from recmas_core.storage import load_noted
 from visualizers.panels.catalogue import read_catalogue
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.intervene_branching import Branching
@@ -182,6 +183,9 @@ def test_a_branch_is_downloaded_as_a_trace(page: Page) -> None:
     file, note = page.sharing.trace(page.request)
     assert "branch-1.npz" in note
     assert_same(rm.Trace.load(file["value"]), page.visitor.intervening.moment.branch.trace)  # type: ignore[union-attr]
+    assert parse_qs(load_noted(file["value"])[1]) == {  # whose run it is
+        "system": ["sequential"], "question": [QUESTION], "rounds": ["2"], "thoughts": ["2"], "seed": ["0"],
+    }  # fmt: skip
 
 
 def test_without_a_branch_there_is_nothing_to_share(page: Page) -> None:

@@ -332,6 +332,19 @@ def test_an_entry_solves_where_its_runs_go(lender: Lender, system: rm.System) ->
     assert len(lender.asked) == 1
 
 
+def test_a_changed_run_goes_on_there_from_the_turn_that_was_changed(lender: Lender, system: rm.System) -> None:
+    trace = system.solve(QUESTION, rounds=2, max_new_tokens=4)
+    edits = rm.cut_edits(system.pattern, 3, system.pattern.edges[0].key)
+    entry = _entry(system)
+    found = list(entry.resume(trace, 2, edits, rounds=3))
+    assert len(lender.asked) == 1
+    assert near(found, list(system.resume(trace, 2, edits, rounds=3)))
+    assert not near(found, list(system.resume(trace, 2, rounds=3)))
+    with pytest.raises(BadInput, match="does not send"):
+        entry.resume(trace, 2, (rm.Edit(0, "zero", receiver="nobody"),))
+    assert len(lender.asked) == 1
+
+
 def test_trained_links_run_there_too(lender: Lender, system: rm.System) -> None:
     twin = _entry(system).like(system.with_links({}))
     assert twin.borrowed is not None

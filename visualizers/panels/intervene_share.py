@@ -44,9 +44,9 @@ class ShareBranch:
         """The branch looked at as npz: (file, note)."""
         try:
             visitor = self._tab.visitor(request)
-            _, branch = self._shown(visitor)
+            origin, branch = self._shown(visitor)
             path = visitor.belongings.folder() / "shared" / f"recmas-{branch.trace.pattern}-branch-{branch.number}.npz"
-            save_trace(branch.trace, path)
+            save_trace(branch.trace, path, note=self._made_by(visitor, origin))
         except Exception as error:
             return gr.update(value=None), self._said(error)
         size = f"{path.stat().st_size / 1e3:,.0f}"
@@ -58,6 +58,14 @@ class ShareBranch:
         if branch is None or not branch.done:
             raise BadInput("branch", "is not there yet", "Press “Run on from here” first.")
         return origin, branch
+
+    def _made_by(self, visitor: Visitor, origin: Origin) -> str:
+        """The run's link, by which the page knows whose run a file is; "" where a link cannot say it."""
+        usual = self._tab.entry(visitor, origin.lineup).system.decoding
+        try:
+            return link_query(self._catalogue, origin.lineup, origin.job, usual)
+        except BadInput:
+            return ""
 
     def _said(self, error: Exception) -> str:
         return hint(self._tab.words("share.failed", why=say_error(error, self._tab.words)), outside=True)
