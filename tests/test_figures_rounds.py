@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+from english import ENGLISH
 
 from recmas_core.records import HeldOut
 from visualizers.figures.rounds import LOOKS, Line, rounds_figure
 from visualizers.theme import PAPER_DARK, PAPER_LIGHT, contrast
-
-HOVER = "{label} {rounds}: {share} ({low} to {high}, {n})"
 
 
 def line(way: str, rights: Sequence[int], *, level: bool = False) -> Line:
@@ -20,7 +19,7 @@ def line(way: str, rights: Sequence[int], *, level: bool = False) -> Line:
 
 
 def drawn(*lines: Line) -> dict[str, object]:
-    figure = rounds_figure(lines, rounds=(1, 2, 3), axis="rounds", hover=HOVER, key="1")
+    figure = rounds_figure(lines, rounds=(1, 2, 3), words=ENGLISH, key="1")
     return json.loads(figure.to_json())
 
 
@@ -32,7 +31,7 @@ def test_points_and_intervals_are_those_measured() -> None:
         bounds = HeldOut(3, rights[-1], 100).interval
         assert trace["y"][-1] + trace["error_y"]["array"][-1] == pytest.approx(bounds[1])
         assert trace["y"][-1] - trace["error_y"]["arrayminus"][-1] == pytest.approx(bounds[0])
-        assert f"{bounds[0]:.3f} to {bounds[1]:.3f}, 100" in trace["text"][-1]
+        assert f"{bounds[0]:.3f} to {bounds[1]:.3f}, 100 questions" in trace["text"][-1]
 
 
 def test_equal_ways_stand_apart() -> None:

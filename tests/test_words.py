@@ -65,3 +65,13 @@ def test_a_missing_text_or_value_is_an_error() -> None:
         words("b")
     with pytest.raises(KeyError):
         words("a")
+
+
+def test_numbers_are_written_as_the_language_does() -> None:
+    english, german = read_words("en"), read_words("de")
+    assert english.written("1,234.5 −0.25") == "1,234.5 −0.25"
+    assert german.written("1,234.5 −0.25") == "1.234,5 −0,25"
+    assert "0,82" in german("train.results.interval", low=0.82, high=0.9)
+    assert "0.82" in english("train.results.interval", low=0.82, high=0.9)
+    assert "2,4" in german("compare.paper.time", low=1.2, high=2.4)
+    assert german("explore.meters.round_of", round=2, rounds=1234).endswith("1234")  # counts stay as they are

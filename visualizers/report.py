@@ -69,6 +69,7 @@ def report_html(report: Report, words: Words) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(report.title)}</title><style>{_styles()}</style></head>"
         f'<body class="recmas-report"><script>{_dark()}</script><main data-language="{words.language}" '
+        f'data-decimal="{words("page.decimal")}" '
         f'data-buttons="{escape(plotly_buttons(words))}">{_body(report, words)}</main>'
         f"<script>{_plotly()}</script><script>{_script('plots.js')}</script><script>{_script('report.js')}</script>"
         "</body></html>"

@@ -12,6 +12,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "assets" / "words"
 LANGUAGES = ("en", "de")  # the first is the one whose page has no path of its own
 
 
+_SWAPPED = str.maketrans(".,", ",.")
+
+
 @dataclass(frozen=True, eq=False)
 class Words:
     """What the page says in one language.
@@ -34,7 +37,11 @@ class Words:
         Raises:
             KeyError: If there is no such text, or it has a place for which no value is given.
         """
-        return self.texts[key].format(**values)
+        return self.texts[key].format(**{n: _Number(v, self) if isinstance(v, float) else v for n, v in values.items()})
+
+    def written(self, number: str) -> str:
+        """A number as this language writes it, from how Python does: "1,234.5" is "1.234,5" in German."""
+        return number.translate(_SWAPPED) if self.texts.get("page.decimal") == "," else number
 
     def count(self, key: str, n: int, /, **values: object) -> str:
         """The text for that many of something: `key.one` or `key.other`, with `n` as a value.
@@ -47,6 +54,17 @@ class Words:
     def has(self, key: str) -> bool:
         """Whether there is a text of that key."""
         return key in self.texts
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number in a text, written as its language does, in whatever format the text asks for."""
+
+    value: float
+    words: Words
+
+    def __format__(self, spec: str) -> str:
+        return self.words.written(format(self.value, spec))
 
 
 def read_words(language: str, folder: Path = FOLDER) -> Words:

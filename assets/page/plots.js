@@ -24,6 +24,7 @@ window.recmas = (() => {
       ...layout.hoverlabel, bgcolor: css("--recmas-surface"), bordercolor: css("--recmas-line"),
       font: { ...(layout.hoverlabel || {}).font, color: ink },
     };
+    layout.separators = document.querySelector("[data-decimal]").dataset.decimal === "," ? ",." : ".,";
     layout.modebar = { ...layout.modebar, color: muted, activecolor: css("--recmas-accent") };
     for (const trace of figure.data) {
       if (trace.name === "thoughts") trace.marker.line = { ...trace.marker.line, color: css("--recmas-surface") };

@@ -77,7 +77,7 @@ def turn_pairs_html(pairs: Sequence[TurnPair], words: Words) -> str:
 
 def _row(pair: TurnPair, words: Words) -> str:
     name = words("intervene.turns.name", round=pair.round, who=pair.title)
-    alike = "–" if pair.alike is None else f"{pair.alike:.2f}".replace("-0.00", "0.00")
+    alike = "–" if pair.alike is None else words.written(f"{pair.alike:.2f}".replace("-0.00", "0.00"))
     if pair.kept:
         theirs = f'<span class="recmas-same">{escape(words("intervene.turns.kept"))}</span>'
     elif pair.theirs is None:

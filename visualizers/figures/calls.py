@@ -106,7 +106,7 @@ def _card(turn: int, called: Called, words: Words) -> str:
         f'<div class="recmas-call{chosen}"><button type="button" class="recmas-pick" data-turn="{turn}" '
         f'data-call="{called.number}" data-key="called-{turn}-{called.number}" '
         f'aria-pressed="{str(called.selected).lower()}">{escape(name)}</button> '
-        f'<span class="recmas-call-time">{escape(took(called.seconds))}</span>'
+        f'<span class="recmas-call-time">{escape(words.written(took(called.seconds)))}</span>'
         f'<dl><dt>{escape(words("figures.writing.asked"))}</dt>'
         f"<dd><code>{escape(called.call) or nothing}</code></dd>"
         f'<dt>{escape(words("figures.writing.result"))}</dt>'

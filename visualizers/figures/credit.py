@@ -79,19 +79,20 @@ def _row(
     )
     whole = norms.get((0, link))
     if whole is not None:
-        cells = _cell(whole, words("train.credit.whole", link=name), span=len(columns))
+        cells = _cell(whole, words("train.credit.whole", link=name), words, span=len(columns))
     else:
-        cells = "".join(_cell(norms.get((r, link)), words("train.credit.round", link=name, n=r)) for r in columns)
-    far = "–" if moved is None else f"{100 * moved:.1f} %" if moved < 9.995 else f"{moved:.0f} ×"
+        says = {r: words("train.credit.round", link=name, n=r) for r in columns}
+        cells = "".join(_cell(norms.get((r, link)), says[r], words) for r in columns)
+    far = "–" if moved is None else words.written(f"{100 * moved:.1f} %") if moved < 9.995 else f"{moved:.0f} ×"
     return (
         f'<tr style="--recmas-role:{role_colour(pattern, sender)}"><th scope="row"><span class="recmas-dot"></span>'
         f"{escape(name)}</th>{cells}<td>{far}</td></tr>"
     )
 
 
-def _cell(value: float | None, what: str, *, span: int = 1) -> str:
+def _cell(value: float | None, what: str, words: Words, *, span: int = 1) -> str:
     wide = f' colspan="{span}"' if span > 1 else ""
     if value is None:
         return f'<td class="recmas-none"{wide}>·</td>'
     heat = f"--recmas-heat:{round(_SHADE * shade(value))}%"
-    return f'<td class="recmas-heat" style="{heat}" title="{escape(what)}"{wide}>{number(value)}</td>'
+    return f'<td class="recmas-heat" style="{heat}" title="{escape(what)}"{wide}>{words.written(number(value))}</td>'

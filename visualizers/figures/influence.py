@@ -72,24 +72,26 @@ def shade(value: float, most: float) -> float:
 
 def _row(row: InfluenceRow, most: float, steps: int, chosen: tuple[int, int] | None, words: Words) -> str:
     name = words("intervene.turns.name", round=row.round, who=row.title)
-    cells = "".join(
-        _cell(
-            row, value, most, f' data-step="{step}"', f"{step}", (row.turn, step) == chosen,
-            words("intervene.influence.one", who=row.title, round=row.round, step=step + 1, value=nats(value)),
-        )
-        for step, value in enumerate(row.drops)
-    ) + "<td></td>" * (steps - len(row.drops))  # fmt: skip
-    label = words("intervene.influence.all", who=row.title, round=row.round, value=nats(row.whole))
+    cells = "".join(_cell(row, step, most, words, chosen=(row.turn, step) == chosen) for step in range(len(row.drops)))
+    cells += "<td></td>" * (steps - len(row.drops))
     return (
         f'<tr style="--recmas-role:{escape(row.colour)}"><th scope="row"><span class="recmas-dot"></span>'
-        f"{escape(name)}</th>{cells}{_cell(row, row.whole, most, '', 'all', False, label)}</tr>"
+        f"{escape(name)}</th>{cells}{_cell(row, None, most, words)}</tr>"
     )
 
 
-def _cell(row: InfluenceRow, value: float, most: float, step: str, key: str, chosen: bool, label: str) -> str:
+def _cell(row: InfluenceRow, step: int | None, most: float, words: Words, *, chosen: bool = False) -> str:
+    """One thought's drop, or the whole turn's."""
+    value = row.whole if step is None else row.drops[step]
+    drop, known = words.written(nats(value)), {"who": row.title, "round": row.round}
+    if step is None:
+        at, key, label = "", "all", words("intervene.influence.all", value=drop, **known)
+    else:
+        at, key = f' data-step="{step}"', f"{step}"
+        label = words("intervene.influence.one", step=step + 1, value=drop, **known)
     heat = f"--recmas-heat:{round(_SHADE * shade(value, most))}%"
     return (
-        f'<td><button type="button" class="recmas-heat" data-turn="{row.turn}"{step} '
+        f'<td><button type="button" class="recmas-heat" data-turn="{row.turn}"{at} '
         f'data-key="influence-{row.turn}-{key}" style="{heat}" aria-pressed="{str(chosen).lower()}" '
-        f'aria-label="{escape(label)}" title="{escape(label)}">{nats(value)}</button></td>'
+        f'aria-label="{escape(label)}" title="{escape(label)}">{drop}</button></td>'
     )

@@ -33,7 +33,8 @@ def _row(number: int, said: Said, last: int, words: Words) -> str:
     name = words("intervene.layers.last", n=number) if number == last else str(number)
     cells = "".join(
         f'<td><span class="recmas-bar" style="width:{100 * min(max(share, 0.0), 1.0):.1f}%"></span>'
-        f'<span class="recmas-w">{escape(shown_word(word))}</span> <span class="recmas-score">{share:.2f}</span></td>'
+        f'<span class="recmas-w">{escape(shown_word(word))}</span> '
+        f'<span class="recmas-score">{words.written(f"{share:.2f}")}</span></td>'
         for word, share in said
     )
     return f'<tr data-layer="{number}"><th scope="row">{escape(name)}</th>{cells}</tr>'

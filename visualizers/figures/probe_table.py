@@ -81,10 +81,11 @@ def _row(row: ProbeRow, width: int, measure: str, words: Words) -> str:
 def _cell(word: str, score: float, colour: str, measure: str, words: Words) -> str:
     share = 100 * min(max(score, 0.0), 1.0)
     faint = ' class="recmas-faint"' if score < 0.02 else ""
-    hint = escape(words("figures.probe.score", word=shown_word(word), measure=measure, score=f"{score:.3f}"))
+    exact = words.written(f"{score:.3f}")
+    hint = escape(words("figures.probe.score", word=shown_word(word), measure=measure, score=exact))
     return (
         f'<td title="{hint}"{faint}>'
         f'<span class="recmas-bar" style="width:{share:.1f}%;background:{escape(colour)}"></span>'
         f'<span class="recmas-word">{escape(shown_word(word))}</span> '
-        f'<span class="recmas-score">{score:.2f}</span></td>'
+        f'<span class="recmas-score">{words.written(f"{score:.2f}")}</span></td>'
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recmas_core.intervals import Share
 from visualizers import theme
+from visualizers.words import Words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -54,14 +55,13 @@ class Line:
     level: bool = False
 
 
-def rounds_figure(lines: Sequence[Line], *, rounds: Sequence[int], axis: str, hover: str, key: str) -> go.Figure:
+def rounds_figure(lines: Sequence[Line], *, rounds: Sequence[int], words: Words, key: str) -> go.Figure:
     """The accuracies as a plotly figure on a transparent ground, with 95 % intervals.
 
     Args:
         lines: What was measured so far.
         rounds: All numbers of rounds, those to come too: the axis holds still.
-        axis: What the horizontal axis is called.
-        hover: What a point says when pointed at, with the places {label}, {rounds}, {share}, {low}, {high}, {n}.
+        words: What the page says.
         key: What tells this survey from another: a reader's zoom is kept while it is the same.
     """
     import plotly.graph_objects as go
@@ -69,26 +69,26 @@ def rounds_figure(lines: Sequence[Line], *, rounds: Sequence[int], axis: str, ho
     small = {"size": 12, "color": theme.NEUTRAL}
     plain = {"showgrid": True, "gridcolor": _LINE, "zeroline": False, "tickfont": small}
     span = [min(rounds) - 0.35, max(rounds) + 0.35]
-    traces = [trace for i, line in enumerate(lines) for trace in _traces(line, i - (len(lines) - 1) / 2, span, hover)]
+    traces = [trace for i, line in enumerate(lines) for trace in _traces(line, i - (len(lines) - 1) / 2, span, words)]
     figure_layout = theme.layout() | {
         "margin": {"l": 44, "r": 104, "t": 8, "b": 40},
         "xaxis": plain | {"range": span, "tickvals": list(rounds), "showgrid": False, "fixedrange": True,
-                          "title": {"text": axis, "font": small, "standoff": 6}},
+                          "title": {"text": words("compare.survey.axis"), "font": small, "standoff": 6}},
         "yaxis": plain | {"range": [-0.02, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"},
-        "annotations": _labels(lines),
+        "annotations": _labels(lines, words),
         "uirevision": key,
         "meta": {"key": key},
     }  # fmt: skip
     return go.Figure(data=traces, layout=figure_layout)
 
 
-def _traces(line: Line, place: float, span: Sequence[float], hover: str) -> list[dict[str, Any]]:
+def _traces(line: Line, place: float, span: Sequence[float], words: Words) -> list[dict[str, Any]]:
     look, shares = LOOKS[line.way], [share for _, share in line.points]
     if not shares:
         return []
     low, high = zip(*(share.interval for share in shares), strict=True)
     says = [
-        hover.format(label=line.label, rounds=r, share=f"{s.accuracy:.3f}", low=f"{a:.3f}", high=f"{b:.3f}", n=s.n)
+        words("compare.survey.hover", label=line.label, rounds=r, share=s.accuracy, low=a, high=b, n=s.n)
         for (r, s), a, b in zip(line.points, low, high, strict=True)
     ]
     common = {"type": "scatter", "name": line.way, "text": says, "hovertemplate": "%{text}<extra></extra>"}
@@ -113,7 +113,7 @@ def _traces(line: Line, place: float, span: Sequence[float], hover: str) -> list
     ]  # fmt: skip
 
 
-def _labels(lines: Sequence[Line]) -> list[dict[str, Any]]:
+def _labels(lines: Sequence[Line], words: Words) -> list[dict[str, Any]]:
     """Each way's name and newest share at the right edge; never two on one spot."""
     ends = sorted((line.points[-1][1].accuracy, i) for i, line in enumerate(lines) if line.points)
     places: list[float] = []
@@ -125,8 +125,8 @@ def _labels(lines: Sequence[Line]) -> list[dict[str, Any]]:
         most = places[i] - _APART
     return [
         {"x": 1.01, "xref": "paper", "xanchor": "left", "y": place, "yref": "y", "yanchor": "middle", "name": "end",
-         "text": f"{theme.plain(lines[i].label)}<br>{share:.3f}", "showarrow": False, "align": "left",
-         "font": {"size": 12, "color": LOOKS[lines[i].way].colour}}
+         "text": f"{theme.plain(lines[i].label)}<br>{words.written(f'{share:.3f}')}", "showarrow": False,
+         "align": "left", "font": {"size": 12, "color": LOOKS[lines[i].way].colour}}
         for (share, i), place in zip(ends, places, strict=True)
     ]  # fmt: skip
 

@@ -112,7 +112,7 @@ def _options(catalogue: Catalogue, offer: Offer, title: str, own: str, chosen: s
     if offer.cast:
         mine = next((agent for agent in agents if agent.key == own), None)
         detail = "" if offer.wanted is None else f" · {own.rpartition('/')[2]}"
-        detail = detail if mine is None else f" · {measures(mine)}"
+        detail = detail if mine is None else f" · {measures(mine, words)}"
         first = _option(own, words("explore.agents.own", role=title) + detail, chosen)
         agents = tuple(agent for agent in agents if agent.key != own)
     titles = {each.name: offer_title(each, words) for each in catalogue.offers}
@@ -120,7 +120,7 @@ def _options(catalogue: Catalogue, offer: Offer, title: str, own: str, chosen: s
     for system, members in groupby(agents, key=lambda agent: agent.system):
         listed = list(members)
         group = _group(titles.get(system, system), listed[0].task, words)
-        inner = "".join(_option(a.key, f"{agent_title(a, words)} · {measures(a)}", chosen) for a in listed)
+        inner = "".join(_option(a.key, f"{agent_title(a, words)} · {measures(a, words)}", chosen) for a in listed)
         groups.append(f'<optgroup label="{escape(group)}">{inner}</optgroup>')
     return first + "".join(groups)
 
@@ -135,9 +135,9 @@ def agent_title(agent: EmbeddedAgent, words: Words) -> str:
     return role_title(agent.system, agent.role, agent.title, words)
 
 
-def measures(agent: EmbeddedAgent) -> str:
+def measures(agent: EmbeddedAgent, words: Words) -> str:
     """An agent's family, width and size: "Qwen3 · d 96 · 0.43 M"."""
-    return f"{model_name(agent.family)} · d {agent.width} · {agent.parameters / 1e6:.2f} M"
+    return f"{model_name(agent.family)} · d {agent.width} · {words.written(f'{agent.parameters / 1e6:.2f}')} M"
 
 
 def _option(value: str, text: str, chosen: str) -> str:

@@ -13,7 +13,8 @@ def head_html(words: Words) -> str:
     links = "".join(_link(words, language) for language in LANGUAGES)
     buttons = plotly_buttons(words)
     return (
-        f'<header class="recmas-head" data-language="{words.language}" data-buttons="{escape(buttons)}">'
+        f'<header class="recmas-head" data-language="{words.language}" data-decimal="{words("page.decimal")}" '
+        f'data-buttons="{escape(buttons)}">'
         f'<a class="recmas-skip" href="#recmas-stage">{escape(words("page.skip"))}</a>'
         f'<h1>{escape(words("page.title"))}</h1><p>{escape(words("page.tagline"))}</p>'
         f'<nav class="recmas-languages" aria-label="{escape(words("page.languages"))}">{links}</nav></header>'

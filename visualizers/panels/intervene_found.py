@@ -95,7 +95,7 @@ def influence_found(
     which = words("intervene.influence.true") if found.true else words("intervene.influence.own")
     caption = words.count(
         "intervene.influence.caption", result.tokens, which=which, answer=short(result.answer),
-        logprob=nats(result.logprob), seconds=f"{found.seconds:.1f}",
+        logprob=words.written(nats(result.logprob)), seconds=words.written(f"{found.seconds:.1f}"),
     )  # fmt: skip
     return f'{influence_html(rows, words, chosen=chosen)}<p class="recmas-hint">{escape(caption)}</p>'
 

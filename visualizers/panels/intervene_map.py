@@ -56,7 +56,8 @@ def branch_map(
 
     def point(thought: Thought, at: tuple[float, float], where: str) -> MapPoint:
         label = words(where, round=thought.round, step=thought.step + 1)
-        return MapPoint(*at, label, phrase(notes.says(thought)), colour, thought.turn, thought.round, thought.step)
+        said = phrase(notes.says(thought), words)
+        return MapPoint(*at, label, said, colour, thought.turn, thought.round, thought.step)
 
     points = tuple(point(t, at, "intervene.map.mine") for t, at in zip(mine, spread.shown, strict=True))
     shadows = tuple(point(t, at, "intervene.map.theirs") for t, at in zip(others, spread.others, strict=True))

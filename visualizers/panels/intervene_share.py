@@ -49,7 +49,7 @@ class ShareBranch:
             save_trace(branch.trace, path, note=self._made_by(visitor, origin))
         except Exception as error:
             return gr.update(value=None), self._said(error)
-        size = f"{path.stat().st_size / 1e3:,.0f}"
+        size = self._tab.words.written(f"{path.stat().st_size / 1e3:,.0f}")
         return gr.update(value=str(path)), hint(self._tab.words("share.written", name=path.name, size=size))
 
     def _shown(self, visitor: Visitor) -> tuple[Origin, Branch]:

@@ -101,7 +101,7 @@ def _arrived(seen: Seen, trace: Trace) -> dict[str, str]:
     return {
         "arrived": " ".join(word.strip() for word, _ in near) or NOTHING,
         "arrived_number": near[-1][0].strip() if near else NOTHING,
-        "cosine": f"{near[-1][1]:.2f}" if near else NOTHING,
+        "cosine": seen.words.written(f"{near[-1][1]:.2f}") if near else NOTHING,
     }
 
 
@@ -134,8 +134,8 @@ def training_facts(seen: Seen) -> dict[str, str]:
     norms = {} if moment.last is None else moment.last.grad_norms
     facts = {
         "steps": str(len(losses)),
-        "loss_first": _mean(losses[:_BLURRED]),
-        "loss": _mean(losses[-_BLURRED:]),
+        "loss_first": seen.words.written(_mean(losses[:_BLURRED])),
+        "loss": seen.words.written(_mean(losses[-_BLURRED:])),
         "before": f"{100 * moment.before[-1].accuracy:.0f}" if moment.before else NOTHING,
         "after": f"{100 * held[-1].accuracy:.0f}" if held else NOTHING,
         "n": str(held[-1].n) if held else NOTHING,
@@ -145,7 +145,7 @@ def training_facts(seen: Seen) -> dict[str, str]:
         cells = [(norm, round_) for (round_, link), norm in norms.items() if link == edge.key]
         strongest["_".join(edge.key)] = max(cells, default=(0.0, 0))
     for name, (norm, round_) in strongest.items():
-        facts[name], facts[f"{name}_round"] = number(norm), str(round_)
+        facts[name], facts[f"{name}_round"] = seen.words.written(number(norm)), str(round_)
     best = max(strongest, key=lambda name: strongest[name])
     facts["strongest"] = best if strongest[best][0] > 0 else ""
     return facts

@@ -112,7 +112,7 @@ def thought_map(
 
     def point(thought: Thought, at: tuple[float, float], kind: str, *, selected: bool = False) -> MapPoint:
         label = words(f"maps.point.{kind}", round=thought.round, thought=thought.step + 1)
-        said = phrase(notes.says(thought))
+        said = phrase(notes.says(thought), words)
         return MapPoint(*at, label, said, colour, thought.turn, thought.round, thought.step, selected=selected)
 
     points = tuple(
@@ -138,7 +138,7 @@ def received_map(view: Scene, notes: Notes, atlas: Atlas, receiver: str, own: Ow
     points = tuple(
         MapPoint(
             *next(at), words("maps.point.received", round=t.round, sender=view.title(t.sender), thought=i + 1),
-            phrase(notes.nearest(receiver, vector), percent=False), role_colour(view.pattern, t.sender), t.turn,
+            phrase(notes.nearest(receiver, vector), words, percent=False), role_colour(view.pattern, t.sender), t.turn,
             t.round, i,
         )
         for t in transfers
@@ -201,8 +201,9 @@ def _panel(
     return MapPanel(atlas.remember((role, space, points, shadows, method, held, words.language), draw), caption)
 
 
-def phrase(said: Said, *, percent: bool = True) -> str:
+def phrase(said: Said, words: Words, *, percent: bool = True) -> str:
     """A reading in one line, for the hover of a point."""
     return " · ".join(
-        f"{word.strip() or '␣'} {f'{100 * score:.0f} %' if percent else f'{score:.2f}'}" for word, score in said[:5]
+        f"{word.strip() or '␣'} {f'{100 * score:.0f} %' if percent else words.written(f'{score:.2f}')}"
+        for word, score in said[:5]
     )

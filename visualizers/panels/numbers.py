@@ -32,7 +32,7 @@ def meters(view: Scene, task: Task | None, reading: Reading | None) -> str:
             Meter(words("explore.meters.time"), f"{1000 * seconds:.0f} ms", words("explore.meters.time_hint")),
             Meter(
                 words("explore.meters.alike"),
-                "–" if last is None else f"{alike[last]:.2f}",
+                "–" if last is None else words.written(f"{alike[last]:.2f}"),
                 words("explore.meters.alike_hint"),
             ),
             Meter(

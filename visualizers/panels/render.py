@@ -196,17 +196,17 @@ def detail(view: Scene, notes: Notes | None) -> str:
     return (
         f'<div class="recmas-detail" data-turn="{thought.turn}" data-step="{thought.step}"><h3>{escape(name)}</h3><dl>'
         f'<dt>{escape(words("explore.detail.next"))} · {term(words, "lens")}</dt>'
-        f"<dd>{words_html(notes.says(thought), percent=True)}</dd>"
+        f"<dd>{words_html(notes.says(thought), words, percent=True)}</dd>"
         f'<dt>{escape(words("explore.detail.nearest"))}</dt>'
-        f"<dd>{words_html(notes.nearest(thought.role, thought.embed))}</dd></dl></div>"
+        f"<dd>{words_html(notes.nearest(thought.role, thought.embed), words)}</dd></dl></div>"
     )
 
 
-def words_html(said: Said, *, percent: bool = False) -> str:
+def words_html(said: Said, words: Words, *, percent: bool = False) -> str:
     """Words with their scores, in one line."""
     parts = (
         f'<span class="recmas-said"><b>{escape(word.strip() or "␣")}</b> '
-        f"{f'{100 * score:.0f} %' if percent else f'{score:.2f}'}</span>"
+        f"{f'{100 * score:.0f} %' if percent else words.written(f'{score:.2f}')}</span>"
         for word, score in said
     )
     return " ".join(parts)

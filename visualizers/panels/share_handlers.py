@@ -183,8 +183,8 @@ class Share:
             write(run, path)
         except Exception as error:
             return gr.update(value=None), self._said(error)
-        size = path.stat().st_size / 1e3
-        return gr.update(value=str(path)), hint(self._words("share.written", name=path.name, size=f"{size:,.0f}"))
+        size = self._words.written(f"{path.stat().st_size / 1e3:,.0f}")
+        return gr.update(value=str(path)), hint(self._words("share.written", name=path.name, size=size))
 
     def _said(self, error: Exception) -> str:
         return hint(self._words("share.failed", why=say_error(error, self._words)), outside=True)

@@ -83,11 +83,7 @@ def figure(words: Words, found: Survey, key: str) -> str:
         Line(way, words(f"compare.ways.{way}"), list(_points(found, way)), level=way == "single" and found.at_once)
         for way in _WAYS
     ]
-    hover = words("compare.survey.hover", label="{label}", rounds="{rounds}", share="{share}", low="{low}",
-                  high="{high}", n="{n}")  # fmt: skip
-    return rounds_figure(
-        lines, rounds=found.rounds, axis=words("compare.survey.axis"), hover=hover, key=key
-    ).to_json()
+    return rounds_figure(lines, rounds=found.rounds, words=words, key=key).to_json()
 
 
 def _points(found: Survey, way: str) -> Iterator[tuple[int, Any]]:
@@ -129,6 +125,7 @@ def _cost(words: Words, found: Survey, way: str) -> str:
     if score is not None:
         low, high = score.interval
         cells = [f"<b>{score.accuracy:.3f}</b> <span>{low:.3f}–{high:.3f}</span>", f"{score.tokens:.1f}"]
+        cells = [words.written(cell) for cell in cells]
         cells.append(f"{score.latent_steps:.0f}")
     cells.append("–" if seconds is None else f"{1000 * seconds:.0f} ms")
     return (
@@ -139,7 +136,7 @@ def _cost(words: Words, found: Survey, way: str) -> str:
 
 def _ratios(words: Words, found: Survey) -> str:
     rows = [
-        (words(f"compare.ratios.{cost}"), _times(found.ratio(cost, "latent", "text")), _of_paper(words, cost))
+        (words(f"compare.ratios.{cost}"), _times(words, found.ratio(cost, "latent", "text")), _of_paper(words, cost))
         for cost in _COSTS
     ]
     rows += [
@@ -160,17 +157,17 @@ def _ratios(words: Words, found: Survey) -> str:
     )
 
 
-def _times(found: Estimate | None) -> str:
+def _times(words: Words, found: Estimate | None) -> str:
     if found is None:
         return "–"
-    spread = f"{found.low:.2f}–{found.high:.2f}, " if found.n >= _ENOUGH else ""
-    return f"<b>{found.value:.2f}</b> <span>{spread}n = {found.n}</span>"
+    spread = f"{words.written(f'{found.low:.2f}–{found.high:.2f}')}, " if found.n >= _ENOUGH else ""
+    return f"<b>{words.written(f'{found.value:.2f}')}</b> <span>{spread}n = {found.n}</span>"
 
 
 def _points_more(words: Words, found: Estimate | None) -> str:
     if found is None:
         return "–"
-    numbers = (f"{100 * each:+.1f}".replace("-", "−") for each in (found.value, found.low, found.high))
+    numbers = (words.written(f"{100 * each:+.1f}".replace("-", "−")) for each in (found.value, found.low, found.high))
     value, low, high = (words("compare.ratios.points", n=each) for each in numbers)
     return f"<b>{escape(value)}</b> <span>{escape(low)} … {escape(high)}, n = {found.n}</span>"
 
@@ -178,7 +175,7 @@ def _points_more(words: Words, found: Estimate | None) -> str:
 def _of_paper(words: Words, cost: str) -> str:
     """The paper's figure for the same ratio, in the same form."""
     found = {"tokens": PAPER.token_ratio, "seconds": PAPER.time_ratio}.get(cost)
-    return "–" if found is None else f"{found[0]:.2f}–{found[1]:.2f}"
+    return "–" if found is None else words.written(f"{found[0]:.2f}–{found[1]:.2f}")
 
 
 def reported_html(words: Words) -> str:

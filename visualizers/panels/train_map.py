@@ -129,8 +129,8 @@ def before_after(
             step=step + 1,
         )  # fmt: skip
         colour = role_colour(pattern, seen.sender)
-        return MapPoint(*at, label, phrase(said, percent=shown.space == THOUGHTS), colour, question * _TURNS + turn,
-                        seen.round, step)  # fmt: skip
+        told = phrase(said, words, percent=shown.space == THOUGHTS)
+        return MapPoint(*at, label, told, colour, question * _TURNS + turn, seen.round, step)
 
     hollow = [point(s, at, words("train.map.before")) for s, at in zip(before, xy, strict=False)]
     filled = [point(s, at, words("train.map.after")) for s, at in zip(after, xy[len(before) :], strict=True)]

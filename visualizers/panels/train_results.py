@@ -138,7 +138,7 @@ def compared_html(found: Compared, words: Words) -> str:
 def _share(result: HeldOut, words: Words) -> str:
     low, high = result.interval
     interval = words("train.results.interval", low=low, high=high)
-    return f"<b>{result.accuracy:.3f}</b> <span>{interval}</span>"
+    return f"<b>{words.written(f'{result.accuracy:.3f}')}</b> <span>{interval}</span>"
 
 
 def _answer(text: str, words: Words, *, right: bool) -> str:

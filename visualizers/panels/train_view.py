@@ -117,10 +117,10 @@ def meters(moment: TrainMoment, words: Words) -> str:
         [
             Meter(words("train.meters.stage"), "–" if last is None else _of(last.lap + 1, last.laps, words)),
             Meter(words("train.meters.step"), "–" if last is None else _of(last.step, last.steps, words)),
-            Meter(words("train.meters.loss"), "–" if last is None else f"{last.loss:.3g}"),
+            Meter(words("train.meters.loss"), "–" if last is None else words.written(f"{last.loss:.3g}")),
             Meter(
                 words("train.meters.running"),
-                "–" if last is None or last.accuracy is None else f"{last.accuracy:.2f}",
+                "–" if last is None or last.accuracy is None else words.written(f"{last.accuracy:.2f}"),
                 words("train.meters.running_hint"),
             ),
             _held(moment, words),
@@ -159,7 +159,7 @@ def _seconds(value: float, words: Words) -> str:
     if value < 1:
         return words("train.meters.ms", n=f"{1000 * value:.0f}")
     if value < 10:
-        return words("train.meters.seconds", n=f"{value:.1f}")
+        return words("train.meters.seconds", n=words.written(f"{value:.1f}"))
     whole = round(value)
     if whole < 100:
         return words("train.meters.seconds", n=whole)
