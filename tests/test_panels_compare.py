@@ -179,7 +179,7 @@ def test_stop_ends_the_runs_where_they_are(page: Compare) -> None:
 
 
 def test_a_bad_number_is_said(page: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gr, "Warning", lambda *_, **__: None)
+    monkeypatch.setattr(gr, "Warning", lambda *_: None)
     said = "".join(o[1] for o in page.run(ME, QUESTION, 9, 3, 0, "fast", True) if isinstance(o[1], str))
     assert "Rounds" in said
     assert "recmas-error" in said

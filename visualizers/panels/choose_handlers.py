@@ -20,7 +20,6 @@ from visualizers.panels.examples import examples_of
 from visualizers.panels.explore_handlers import Explore
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import Controls, draw_panels, only_status, say_error
-from visualizers.panels.toasts import inform
 from visualizers.panels.visitors import Asked, Visitor
 
 ROUNDS = 3
@@ -172,7 +171,7 @@ class Choose:
         """A fresh held-out question."""
         task = self._task(request)
         if task is None:
-            inform(self.words("explore.question.none"), self.words)
+            gr.Info(self.words("explore.question.none"))
             return gr.skip()
         return task.sample(1, seed=random.SystemRandom().randrange(2**31), split="test")[0].question
 

@@ -14,7 +14,6 @@ from visualizers.panels.lesson_facts import FACTS, Seen, fits
 from visualizers.panels.lessons import LESSONS, SYSTEM, Lesson, Step
 from visualizers.panels.rooms import Learning
 from visualizers.panels.stage import OUTPUTS, Controls, say_error
-from visualizers.panels.toasts import warn
 from visualizers.panels.visitors import Visitor
 
 Outputs = tuple[Any, ...]
@@ -100,7 +99,7 @@ class Learn:
         """A lesson that the server knows nothing of: the visitor was away for too long, or has just left it."""
         if learning.lesson:
             return gr.skip(), ""
-        warn(self.words("learn.coach.forgotten"), self.words)
+        gr.Warning(self.words("learn.coach.forgotten"))
         return gr.Tabs(selected="learn"), ""
 
     def _begin(self, visitor: Visitor, controls: Controls, lesson: Lesson) -> Outputs:

@@ -20,7 +20,6 @@ from visualizers.panels.opening import OpeningStopped, opened
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.stage import OUTPUTS, Controls, say_error
 from visualizers.panels.titles import offer_title
-from visualizers.panels.toasts import warn
 from visualizers.panels.visitors import Visitor
 from visualizers.words import Words
 
@@ -110,7 +109,7 @@ class Opening:
             yield tuple(gr.skip() for _ in range(1 + len(SETTING) + len(OUTPUTS)))
         except OpeningStopped:
             said = self.words("open.said.stopped")
-            warn(said, self.words)
+            gr.Warning(said)
             yield self._only(failed_html(said, self.words))
         except Exception as error:
             yield self._only(failed_html(say_error(error, self.words), self.words))

@@ -25,7 +25,6 @@ from visualizers.panels.moments import Scene, scene
 from visualizers.panels.render import render
 from visualizers.panels.saying import status
 from visualizers.panels.session import Moment
-from visualizers.panels.toasts import warn
 from visualizers.words import Words
 
 _log = logging.getLogger("recmas.page")
@@ -145,5 +144,5 @@ def say_error(error: Exception, words: Words) -> str:
     else:
         _log.error("a handler failed", exc_info=error)
         message = words("explore.stage.error", kind=type(error).__name__)
-    warn(message, words)
+    gr.Warning(escape(message))
     return message

@@ -18,7 +18,6 @@ from visualizers.panels.catalogue import Lineup
 from visualizers.panels.shelf import Shelf
 from visualizers.panels.spread import RECEIVED, THOUGHTS, Shown
 from visualizers.panels.stage import say_error, status_html
-from visualizers.panels.toasts import inform
 from visualizers.panels.train_choices import Plan
 from visualizers.panels.train_form import EXPLORE, Filled, form_html, read_form
 from visualizers.panels.train_manners import manner_of
@@ -169,7 +168,7 @@ class Train:
         """Back to the last good links."""
         visitor = self.visitor(request)
         if not visitor.training.undo():
-            inform(self.words("train.hints.first"), self.words)
+            gr.Info(self.words("train.hints.first"))
         return (*self._drawn(visitor)[: len(OUTPUTS)], *self._map(visitor))
 
     def draw(self, request: gr.Request) -> Outputs:
