@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from visualizers.panels.stream_ends import StreamEnds
 
+T = TypeVar("T")
 LAST = b'data: {"msg": "close_stream", "event_id": null}\n\n'
 NEWS = b'data: {"msg": "process_completed", "event_id": "x"}\n\n'
 GONE = {"type": "http.disconnect"}
@@ -76,6 +79,12 @@ def streaming(path: str = "/gradio_api/queue/data") -> Page:
     return Page(path)
 
 
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Its result; in a thread aside, as the browser tests have an event loop of their own in this one."""
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, work).result()
+
+
 async def soon() -> None:
     await asyncio.sleep(0.02)
 
@@ -90,7 +99,7 @@ def test_a_page_that_closes_as_it_was_told_has_not_gone() -> None:
         assert bytes(page.got) == NEWS + LAST
         return gradio.heard
 
-    assert asyncio.run(told()) == []
+    assert run(told()) == []
 
 
 def test_a_page_that_leaves_before_has_gone() -> None:
@@ -104,8 +113,8 @@ def test_a_page_that_leaves_before_has_gone() -> None:
         await stream
         return gradio.heard
 
-    assert asyncio.run(told("/gradio_api/queue/data")) == ["http.disconnect"]
-    assert asyncio.run(told("/gradio_api/heartbeat/me")) == ["http.disconnect"]
+    assert run(told("/gradio_api/queue/data")) == ["http.disconnect"]
+    assert run(told("/gradio_api/heartbeat/me")) == ["http.disconnect"]
 
 
 def test_a_press_is_answered_once_the_page_has_closed_its_stream() -> None:
@@ -127,7 +136,7 @@ def test_a_press_is_answered_once_the_page_has_closed_its_stream() -> None:
         await asyncio.wait_for(later.through(app), 1)
         assert bytes(later.got) == b"taken up"
 
-    asyncio.run(asked())
+    run(asked())
 
 
 def test_a_press_beside_an_open_stream_is_answered_at_once() -> None:
@@ -141,7 +150,7 @@ def test_a_press_beside_an_open_stream_is_answered_at_once() -> None:
         gradio.alive.set()
         await stream
 
-    asyncio.run(asked())
+    run(asked())
 
 
 def test_a_page_that_never_closes_is_not_waited_for_longer_than_patience() -> None:
@@ -153,7 +162,7 @@ def test_a_page_that_never_closes_is_not_waited_for_longer_than_patience() -> No
         assert bytes(press.got) == b"taken up"
         assert page.ended
 
-    asyncio.run(asked())
+    run(asked())
 
 
 def test_what_is_no_request_of_a_page_goes_through() -> None:
@@ -170,4 +179,4 @@ def test_what_is_no_request_of_a_page_goes_through() -> None:
             await page.through(StreamEnds(Gradio()))
             assert bytes(page.got) == b"taken up"
 
-    asyncio.run(asked())
+    run(asked())
