@@ -19,8 +19,9 @@ GONE = {"type": "http.disconnect"}
 class Page:
     """One request of a page, by hand: what the server sends is in `got`; `goes()` closes the connection."""
 
-    def __init__(self, path: str, *, session: str = "me", body: bytes = b"") -> None:
-        self.scope = {"type": "http", "path": path, "query_string": f"session_hash={session}".encode()}
+    def __init__(self, path: str, *, session: str = "me", body: bytes = b"", agent: bytes = b"python") -> None:
+        query = f"session_hash={session}".encode()
+        self.scope = {"type": "http", "path": path, "query_string": query, "headers": [(b"user-agent", agent)]}
         self.body, self.got, self._gone, self._told = body, bytearray(), asyncio.Event(), False
         self.started = self.ended = False
 
@@ -75,8 +76,8 @@ def joining(session: str = "me") -> Page:
     return Page("/gradio_api/queue/join", body=json.dumps({"data": [], "session_hash": session}).encode())
 
 
-def streaming(path: str = "/gradio_api/queue/data") -> Page:
-    return Page(path)
+def streaming(path: str = "/gradio_api/queue/data", *, agent: bytes = b"python") -> Page:
+    return Page(path, agent=agent)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -135,6 +136,59 @@ def test_a_press_is_answered_once_the_page_has_closed_its_stream() -> None:
         later = joining()
         await asyncio.wait_for(later.through(app), 1)
         assert bytes(later.got) == b"taken up"
+
+    run(asked())
+
+
+def test_a_browsers_stream_stays_and_brings_what_is_pressed_next() -> None:
+    async def asked() -> None:
+        gradio, page = Gradio(NEWS, LAST), streaming(agent=b"Mozilla/5.0")
+        app = StreamEnds(gradio)
+        stream = asyncio.ensure_future(page.through(app))
+        for times in (1, 2, 3):
+            await soon()
+            assert bytes(page.got) == NEWS * times
+            assert not page.ended
+            await asyncio.wait_for(joining().through(app), 1)  # answered at once
+        await soon()
+        page.goes()
+        await asyncio.wait_for(stream, 1)
+        assert bytes(page.got).startswith(NEWS * 4)
+        assert gradio.heard == []
+        assert app._open == {}
+
+    run(asked())
+
+
+def test_a_browser_that_presses_nothing_is_told_to_close_and_answered_when_it_has() -> None:
+    async def asked() -> None:
+        app, page, press = StreamEnds(Gradio(NEWS, LAST), rest=0.05), streaming(agent=b"Mozilla/5.0"), joining()
+        stream = asyncio.ensure_future(page.through(app))
+        await asyncio.sleep(0.15)
+        assert bytes(page.got) == NEWS + LAST
+        answer = asyncio.ensure_future(press.through(app))
+        await soon()
+        assert not press.started
+        page.goes()
+        await asyncio.wait_for(asyncio.gather(stream, answer), 1)
+        assert press.started
+
+    run(asked())
+
+
+def test_of_two_streams_of_a_page_the_older_ends_without_a_word() -> None:
+    async def asked() -> None:
+        app = StreamEnds(Gradio(NEWS, LAST))
+        older, newer = streaming(agent=b"Mozilla/5.0"), streaming(agent=b"Mozilla/5.0")
+        first = asyncio.ensure_future(older.through(app))
+        await soon()
+        second = asyncio.ensure_future(newer.through(app))
+        await asyncio.wait_for(first, 1)
+        assert bytes(older.got) == NEWS
+        assert older.ended
+        assert not newer.ended
+        newer.goes()
+        await asyncio.wait_for(second, 1)
 
     run(asked())
 
