@@ -8,23 +8,6 @@ import recmas_core as rm
 from recmas_core.records import Thought, Token, Transfer
 from tests.browser.explorer import Explorer
 
-# The page reads the ends of its streams late, as one that is busy drawing does, and Step is pressed again in between.
-READS_LATE = """(times) => {
-  window.again = times;
-  const ask = window.fetch;
-  window.fetch = async (what, how) => {
-    const answer = await ask(what, how);
-    if (!String(what.url || what).includes("/queue/data")) return answer;
-    const late = new TransformStream({ async transform(chunk, on) {
-      if (new TextDecoder().decode(chunk).includes('"close_stream"')) {
-        if (window.again-- > 0) document.querySelector("#recmas-step").click();
-        await new Promise((done) => setTimeout(done, 1500));
-      }
-      on.enqueue(chunk);
-    } });
-    return new Response(answer.body.pipeThrough(late), { status: answer.status, headers: answer.headers });
-  };
-}"""
 QUESTION = "start 4 s1 + 9 s2 * 3 s3 - 5 s4 + 2"
 
 
@@ -42,13 +25,6 @@ def test_step_by_step_to_the_answer_of_the_engine(explorer: Explorer, embedded: 
     assert pressed == steps
     assert explorer.thoughts == len(trace.thoughts)
     assert explorer.meter("Tokens decoded") == str(trace.decoded_tokens)
-
-
-def test_what_is_pressed_while_the_page_reads_a_streams_end_is_not_lost(explorer: Explorer) -> None:
-    explorer.page.evaluate(READS_LATE, 6)  # several: what else the page asks for in between may hide a loss
-    explorer.press("Step")
-    explorer.until(lambda: explorer.thoughts == 6 and explorer.status.endswith("Paused."), "the end of the last step")
-    assert explorer.page.evaluate("window.again") <= 0
 
 
 def test_round_stops_at_the_end_of_the_round(explorer: Explorer) -> None:
@@ -165,3 +141,13 @@ def test_thoughts_per_turn_from_the_fewest_to_the_most(explorer: Explorer, thoug
     explorer.choose("fast")
     explorer.run()
     assert explorer.thoughts == 2 * int(thoughts)
+
+
+def test_steps_share_one_stream_of_messages(explorer: Explorer) -> None:
+    explorer.step()
+    explorer.until(lambda: explorer.ready_map, "the page to have nothing else to ask for")
+    before = sum("/queue/data" in url for url in explorer.requests)
+    for _ in range(3):
+        explorer.step()
+    assert before >= 1
+    assert sum("/queue/data" in url for url in explorer.requests) == before
