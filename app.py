@@ -57,6 +57,7 @@ from visualizers.panels.train import build_train
 from visualizers.panels.train_api import TrainApi
 from visualizers.panels.train_handlers import Train
 from visualizers.panels.visitors import Visitors
+from visualizers.panels.whole_updates import WholeUpdates
 from visualizers.panels.zero import prepare_zero
 from visualizers.words import LANGUAGES, Words, read_words
 
@@ -154,7 +155,7 @@ def build_page(
     allowance = Allowance.parse("none") if allowance is None else allowance
     english, *others = (read_words(language) for language in LANGUAGES)
     title = english("page.title")
-    with gr.Blocks(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+    with WholeUpdates(title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         Api(shelf, visitors).register()  # first: the names are theirs, whatever the page's own handlers are called
         InterveneApi(shelf).register()
         TrainApi(shelf, visitors).register()
