@@ -1,4 +1,4 @@
-"""A stream that was told to close is not a visitor who has gone, and nobody is answered before it is closed."""
+"""A browser's stream is kept between presses; one that was told to close is waited for: its visitor has not gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a page's stream of messages, kept apart from whatever the page asks meanwhile."""
+"""A page's stream of messages: kept between presses, and its end kept apart from what the page asks meanwhile."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class WholeUpdates(gr.Blocks):
         now = list(data)
         sent = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format)
         for i, (old, new) in enumerate(zip(before, now, strict=False)):  # a first yield has none before it
-            if old != new and (_is_update(old) or _is_update(new)):
+            if (_is_update(old) or _is_update(new)) and old != new:
                 sent[i] = [["replace", [], new]]
         return sent
 
